@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/feature.h"
+
+/* CityGML 2.0, "Boundary surfaces"; 3.0 and CityJSON use the same words. */
+static const char *const surface_names[SURFACE_KIND_COUNT] = {
+    [SURFACE_UNKNOWN] = "",
+    [SURFACE_ROOF] = "RoofSurface",
+    [SURFACE_WALL] = "WallSurface",
+    [SURFACE_GROUND] = "GroundSurface",
+    [SURFACE_CLOSURE] = "ClosureSurface",
+    [SURFACE_OUTER_CEILING] = "OuterCeilingSurface",
+    [SURFACE_OUTER_FLOOR] = "OuterFloorSurface",
+    [SURFACE_WINDOW] = "Window",
+    [SURFACE_DOOR] = "Door",
+    [SURFACE_INTERIOR_WALL] = "InteriorWallSurface",
+    [SURFACE_CEILING] = "CeilingSurface",
+    [SURFACE_FLOOR] = "FloorSurface",
+    [SURFACE_WATER] = "WaterSurface",
+    [SURFACE_WATER_GROUND] = "WaterGroundSurface",
+    [SURFACE_TRAFFIC] = "TrafficArea",
+    [SURFACE_AUXILIARY_TRAFFIC] = "AuxiliaryTrafficArea",
+    [SURFACE_INSTALLATION] = "OuterBuildingInstallation",
+};
+
+enum feature_surface feature_surface_of(struct text word)
+{
+    for (int kind = SURFACE_UNKNOWN + 1; kind < SURFACE_KIND_COUNT; kind++) {
+        if (text_is(word, surface_names[kind])) {
+            return (enum feature_surface)kind;
+        }
+    }
+    return SURFACE_UNKNOWN;
+}
+
+const char *feature_surface_name(enum feature_surface kind)
+{
+    return surface_names[kind];
+}

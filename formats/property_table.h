@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FORMATS_PROPERTY_TABLE_H
+#define FORMATS_PROPERTY_TABLE_H
+
+/*
+ * property_table.h - typed attributes of features, in columns.
+ *
+ * One schema describes every tile of a package; it is a file of its own,
+ * content-named, that tiles refer to. A tile's table has a row for each of its
+ * features and a column for each property that any of them has.
+ *
+ * Source   OGC 3D Tiles 1.1, "3D Metadata Specification", "Property", "No Data";
+ *          EXT_structural_metadata, "Property Tables", "Schema Definitions"
+ */
+
+#include "formats/base/arena.h"
+#include "formats/base/buf.h"
+#include "formats/base/bytes.h"
+#include "formats/base/err.h"
+
+enum property_type {
+    PROPERTY_BOOL,    /* only for properties that every feature has (is_required) */
+    PROPERTY_TRISTATE, /* a boolean that may be missing: an enum of no, yes, unknown */
+    PROPERTY_INT32,
+    PROPERTY_INT64,
+    PROPERTY_FLOAT64,
+    PROPERTY_STRING,
+    PROPERTY_ENUM     /* declared code list */
+};
+
+/* What stands for "no value"; chosen so that no value of the run equals it. */
+#define PROPERTY_NO_INT32 INT32_MIN
+#define PROPERTY_NO_INT64 INT64_MIN
+#define PROPERTY_NO_FLOAT64 (-1.7976931348623157e308)
+/* Strings: the empty string. Tristate: PROPERTY_UNKNOWN. */
+enum { PROPERTY_NO = 0, PROPERTY_YES = 1, PROPERTY_UNKNOWN = 2 };
+
+struct property {
+    struct text id;     /* [A-Za-z_][A-Za-z0-9_]*, unique */
+    struct text name;   /* as the source spells it */
+    enum property_type type;
+    bool is_required;   /* every feature has a value */
+    const char *semantic; /* "ID", "NAME", ...; NULL none */
+    const struct text *enum_names; /* PROPERTY_ENUM: value i has this name */
+    size_t enum_count;
+};
+
+struct property_schema {
+    const struct property *properties;
+    size_t property_count;
+    struct text uri; /* as tiles refer to it; "" until it is written */
+};
+
+/* Values of one property, row by row; the member for its type is set. */
+struct property_column {
+    uint32_t property; /* index into the schema */
+    union {
+        const uint8_t *small; /* BOOL, TRISTATE, ENUM */
+        const int32_t *int32;
+        const int64_t *int64;
+        const double *float64;
+        const struct text *string;
+    } values;
+};
+
+struct property_table {
+    const struct property_schema *schema;
+    uint32_t row_count;
+    const struct property_column *columns; /* ascending by property */
+    size_t column_count;
+};
+
+/*
+ * A property id from a name: characters that an id may not have become "_", or
+ * "u" and hex digits for those beyond ASCII, so that different names differ.
+ * "" and names that begin with a digit get a leading "_". Uniqueness among
+ * many is the caller's business.
+ *
+ * Memory   *out lives in `arena`
+ */
+ERR_CHECKED bool property_id_from_name(struct text name, struct arena *arena, struct text *out,
+                                       struct err *err);
+
+/* The schema as JSON (3D Metadata schema object, one class "feature"), the same
+ * bytes for the same schema. */
+void property_schema_print(const struct property_schema *schema, struct buf *out);
+
+#endif
