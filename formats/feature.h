@@ -124,12 +124,21 @@ struct feature_lod {
 struct feature {
     struct text id;        /* as published; never empty */
     struct text parent_id; /* empty for a top-level object */
+    struct text root_id;   /* the top-level object above it; its own id when it is one */
     struct text kind;      /* the CityGML class name: "Building", "+Noise", ... */
     struct text name;      /* empty when the source has none */
     struct text crs;       /* empty: that of its source */
 
     const struct feature_attribute *attributes;
     size_t attribute_count;
+    /* Those of its ancestors, nearest first, without keys that it has itself:
+     * a part answers for its building. */
+    const struct feature_attribute *inherited;
+    size_t inherited_count;
+    /* The finest level that any part below it carries; -1 without parts or
+     * when they have no geometry. A building's own outline of level 0 is not
+     * drawn where its parts stand in level 2. */
+    double parts_level;
 
     const double *vertices; /* vertex_count x 3, source CRS, all finite */
     size_t vertex_count;
