@@ -13,6 +13,10 @@
 #include <math.h>
 #include <stdbool.h>
 
+struct vec2 {
+    double x, y;
+};
+
 struct vec3 {
     double x, y, z;
 };
