@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TILER_PUBLISH_H
+#define TILER_PUBLISH_H
+
+/*
+ * publish.h - the last stage: files gather in a staging folder beside the
+ * output, and become the package in one step.
+ *
+ *     publish_begin()  ->  publish_add_file() ...  ->  publish_commit()
+ *                                                  \-> publish_abort()
+ *
+ * The staging folder of OUT/city is OUT/.city.storey-PID. A reader sees no
+ * package, or the old one, or the whole new one:
+ *
+ *   new                    rename(staging, output)
+ *   replacing a directory  renameat2(staging, output, RENAME_EXCHANGE), then the
+ *                          old one, now in staging's place, is removed
+ *   .3tz                   staging is packed to a .part file, rename over output
+ *
+ * after everything in staging was flushed. manifest.json is written last, by
+ * commit, and lists every file that was added.
+ *
+ * Only what carries our manifest (or an empty directory) is ever replaced.
+ *
+ * Threads  publish_add_file(), publish_adopt_file() and publish_path() from any
+ *          thread; the rest from one
+ */
+
+#include "formats/base/bytes.h"
+#include "formats/base/err.h"
+#include "formats/manifest.h"
+
+struct publish;
+
+/*
+ * Checks the output and makes the staging folder. Staging folders beside it whose
+ * process is gone are removed.
+ *
+ * output   a folder, or a file ending in ".3tz"; it need not exist, its parent
+ *          folder must
+ * Errors   ERR_SCHEMA  it exists and is no package of ours
+ *          ERR_IO      the folder it is in is missing or unwritable
+ */
+ERR_CHECKED bool publish_begin(const char *output, struct publish **out, struct err *err);
+
+/* True when a package of ours stands at the output now. */
+bool publish_replaces(const struct publish *publish);
+
+/*
+ * Writes a file of the package and notes its digest. The same name again with
+ * the same bytes is fine (content-named tiles); with others it is ERR_SCHEMA.
+ * Folders in the name are made.
+ */
+ERR_CHECKED bool publish_add_file(struct publish *publish, const char *name, struct span bytes,
+                                  struct err *err);
+
+/* Where another writer (SQLite, a mapped index) shall put `name`; folders in it
+ * are made. Tell publish_adopt_file() once it is closed. */
+ERR_CHECKED bool publish_path(struct publish *publish, const char *name, char *out,
+                              size_t out_bytes, struct err *err);
+ERR_CHECKED bool publish_adopt_file(struct publish *publish, const char *name, struct err *err);
+
+/* Files and bytes added so far. */
+void publish_count(const struct publish *publish, uint64_t *out_files, uint64_t *out_bytes);
+
+/*
+ * Writes manifest.json from `manifest` (its files are filled in here), flushes,
+ * and makes the package visible. On failure everything is as before, staging is
+ * gone. Either way *publish is freed.
+ */
+ERR_CHECKED bool publish_commit(struct publish *publish, struct manifest *manifest,
+                                struct err *err);
+
+/* Removes the staging folder. NULL is fine. */
+void publish_abort(struct publish *publish);
+
+#endif
