@@ -25,9 +25,10 @@
 
 struct archive_3tz {
     struct span file;
-    struct span index; /* 24-byte rows; empty: `zip` is searched instead */
+    bool has_index;    /* else `zip` is searched */
+    struct span index; /* rows of 24 bytes */
     struct zip zip;    /* members only when there is no index */
-    uint32_t *by_name; /* members of `zip` sorted by name */
+    uint32_t *by_name; /* members of `zip` sorted by name; NULL with an index */
 };
 
 /*

@@ -23,7 +23,7 @@
  *          zip64 locator           0 4 "PK\6\7"   8 8 offset of the zip64 end
  *
  * Limits   One volume; not encrypted; stored, deflate and zstd can be expanded,
- *          other methods are listed. Names: see zip_name_is_safe().
+ *          other methods are listed.
  * Threads  A struct zip is only read after zip_open(); a writer belongs to one
  *          thread at a time.
  */
@@ -35,7 +35,7 @@
 #include "formats/packing.h"
 
 struct zip_member {
-    struct text name; /* as stored; borrowed from the file's bytes */
+    struct text name; /* as stored, maybe not UTF-8; borrowed from the file's bytes */
     unsigned method;  /* a packing_method, or something unknown */
     uint32_t crc32;
     uint64_t bytes;         /* expanded */
@@ -58,8 +58,8 @@ enum { ZIP_MEMBERS_MAX = 1 << 26 };
  * Memory   `file` is borrowed, members lie in `source`
  * Errors   ERR_SYNTAX       not a ZIP, or a part that does not fit the file;
  *                           directory and local header disagree
- *          ERR_SCHEMA       an unsafe name, the same name twice, members that
- *                           overlap
+ *          ERR_SCHEMA       a name that leaves its folder, the same name twice,
+ *                           members that overlap
  *          ERR_UNSUPPORTED  several volumes, encrypted
  *          ERR_LIMIT        more than ZIP_MEMBERS_MAX members
  *          each with the offset of the header at fault
@@ -81,9 +81,10 @@ ERR_CHECKED bool zip_member_at(struct span file, uint64_t offset, struct zip_mem
 ERR_CHECKED bool zip_load(const struct zip_member *member, struct buf *out, struct err *err);
 
 /*
- * True when extracting `name` below a folder stays below it: UTF-8, not empty,
- * relative, no backslash, no colon in the first part, no control characters, no
- * empty, "." or ".." part (one trailing slash marks a folder).
+ * True when a file of this name may be made below a folder on any system: what
+ * zip_open() demands of every name (not empty, relative, no NUL, no empty, "."
+ * or ".." part; one trailing slash marks a folder) and also UTF-8 without
+ * backslash, colon or control characters.
  */
 bool zip_name_is_safe(struct text name);
 
@@ -100,7 +101,7 @@ ERR_CHECKED bool zip_writer_open(const char *path, struct zip_writer **out, stru
  * the same members give the same file.
  *
  * align    1, or a power of two up to 4096: the packed bytes begin at a multiple
- *          of it (an extra field of zeros, header id 0xA11E, fills the gap)
+ *          of it (Android's alignment field, 0xD935, fills the gap)
  * Errors   ERR_SCHEMA  unsafe name   ERR_LIMIT  4 GiB or more   ERR_IO
  *          The same name twice is the caller's to avoid.
  */

@@ -37,9 +37,9 @@
 #define CHECK_TEXT(a, b) assert_string_equal((a), (b))
 
 /* struct text against a C string. */
-#define CHECK_TEXT_IS(text, expected)                                                              \
+#define CHECK_TEXT_IS(found, expected)                                                             \
     do {                                                                                           \
-        const struct text check_text = (text);                                                     \
+        const struct text check_text = (found);                                                    \
         if (!text_is(check_text, (expected))) {                                                    \
             fail_msg("'%.*s' is not '%s'", TEXT_ARGS(check_text), (expected));                     \
         }                                                                                          \

@@ -10,8 +10,11 @@ set(may_server formats server)
 
 # One third-party header, one file that may include it.
 set(only_microhttpd.h server/http.c)
+set(only_libdeflate.h formats/packing.c)
 set(only_proj.h tiler/crs.c)
 set(only_png.h formats/image_png.c)
+set(only_xxhash.h formats/digest.c)
+set(only_zstd.h formats/packing.c)
 set(only_draco/compression/encode.h formats/draco.cpp)
 
 set(broken 0)
