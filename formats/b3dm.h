@@ -23,8 +23,12 @@
  * Threads  No state; safe from any thread.
  */
 
+#include "formats/base/arena.h"
+#include "formats/base/buf.h"
 #include "formats/base/bytes.h"
 #include "formats/base/err.h"
+#include "formats/glb.h"
+#include "formats/mesh.h"
 
 enum b3dm_part {
     B3DM_FEATURE_JSON, /* UTF-8, at least {"BATCH_LENGTH":n} */
@@ -49,5 +53,37 @@ struct b3dm {
  *          each with the offset of the field at fault.
  */
 ERR_CHECKED bool b3dm_read(struct span tile, struct b3dm *out, struct err *err);
+
+/*
+ * Appends one tile: a glb with _BATCHID, BATCH_LENGTH rows, and a batch table.
+ * Numbers that every feature has are typed columns in the batch table's binary
+ * part; strings, booleans, enums (by name) and numbers with gaps are JSON
+ * arrays, a missing value being null. 64-bit integers become doubles where all
+ * of the column are exact as such, else decimal strings. A property goes by
+ * its name, or by its id where the name is empty, taken or reserved.
+ *
+ * options->features is ignored. Offsets are counted from the end of *out.
+ *
+ * Memory   *out grows and is as before on failure; `scratch` is given back
+ * Errors   as glb_write()
+ */
+ERR_CHECKED bool b3dm_write(const struct mesh_tile *tile, const struct glb_options *options,
+                            struct arena *scratch, struct buf *out, struct glb_summary *out_summary,
+                            struct err *err);
+
+/*
+ * Reads a whole tile into the hub. The batch table becomes a property table
+ * with a schema of its own; columns are typed by what is in them (integers,
+ * doubles, booleans, else strings; objects and arrays as JSON text). Batch
+ * table hierarchies are left out.
+ *
+ * Memory   *out lives in `arena`; pictures point into `bytes`
+ * Errors   as b3dm_read() and glb_read(), and
+ *          ERR_SCHEMA       a column that is too short, a batch id that is not
+ *                           below BATCH_LENGTH
+ *          ERR_UNSUPPORTED  an RTC_CENTER
+ */
+ERR_CHECKED bool b3dm_read_tile(struct span bytes, struct arena *arena, struct mesh_tile *out,
+                                struct err *err);
 
 #endif

@@ -19,6 +19,10 @@
 #include "formats/base/bytes.h"
 #include "formats/base/vec.h"
 
+/* The row of a vertex that belongs to no feature; readers meet it, writers are
+ * not given it. */
+#define MESH_NO_ROW UINT32_MAX
+
 enum mesh_alpha { MESH_OPAQUE, MESH_MASK, MESH_BLEND };
 enum mesh_wrap { MESH_CLAMP, MESH_REPEAT, MESH_MIRROR };
 
@@ -40,14 +44,14 @@ struct mesh_image {
 
 struct mesh {
     uint32_t vertex_count;
-    uint32_t index_count;    /* a multiple of 3 */
-    float *positions;        /* vertex_count x 3 */
-    float *normals;          /* vertex_count x 3, unit */
-    uint16_t *colors;        /* vertex_count x 4, linear, 65535 is 1; or NULL */
-    float *uvs;              /* vertex_count x 2, v grows downward (glTF); or NULL */
-    uint32_t *rows;          /* vertex_count, row of the property table */
-    uint32_t *indices;       /* index_count, anticlockwise from outside */
-    uint32_t material;       /* index into the tile's materials */
+    uint32_t index_count; /* a multiple of 3 */
+    float *positions;     /* vertex_count x 3 */
+    float *normals;       /* vertex_count x 3, unit */
+    uint16_t *colors;     /* vertex_count x 4, linear, 65535 is 1; or NULL */
+    float *uvs;           /* vertex_count x 2, v grows downward (glTF); or NULL */
+    uint32_t *rows;       /* vertex_count, row of the property table */
+    uint32_t *indices;    /* index_count, anticlockwise from outside */
+    uint32_t material;    /* index into the tile's materials */
 };
 
 struct property_table;

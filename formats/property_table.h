@@ -19,30 +19,31 @@
 #include "formats/base/err.h"
 
 enum property_type {
-    PROPERTY_BOOL,    /* only for properties that every feature has (is_required) */
+    PROPERTY_BOOL,     /* only for properties that every feature has (is_required) */
     PROPERTY_TRISTATE, /* a boolean that may be missing: an enum of no, yes, unknown */
     PROPERTY_INT32,
     PROPERTY_INT64,
     PROPERTY_FLOAT64,
     PROPERTY_STRING,
-    PROPERTY_ENUM     /* declared code list */
+    PROPERTY_ENUM /* declared code list */
 };
 
 /* What stands for "no value"; chosen so that no value of the run equals it. */
 #define PROPERTY_NO_INT32 INT32_MIN
 #define PROPERTY_NO_INT64 INT64_MIN
 #define PROPERTY_NO_FLOAT64 (-1.7976931348623157e308)
-/* Strings: the empty string. Tristate: PROPERTY_UNKNOWN. */
+/* Strings: the empty string. Tristate: PROPERTY_UNKNOWN. Enums: PROPERTY_NO_ENUM. */
 enum { PROPERTY_NO = 0, PROPERTY_YES = 1, PROPERTY_UNKNOWN = 2 };
+enum { PROPERTY_NO_ENUM = 255, PROPERTY_ENUM_MAX = 255 };
 
 struct property {
-    struct text id;     /* [A-Za-z_][A-Za-z0-9_]*, unique */
-    struct text name;   /* as the source spells it */
+    struct text id;   /* [A-Za-z_][A-Za-z0-9_]*, unique */
+    struct text name; /* as the source spells it */
     enum property_type type;
-    bool is_required;   /* every feature has a value */
-    const char *semantic; /* "ID", "NAME", ...; NULL none */
+    bool is_required;              /* every feature has a value */
+    const char *semantic;          /* "ID", "NAME", ...; NULL none */
     const struct text *enum_names; /* PROPERTY_ENUM: value i has this name */
-    size_t enum_count;
+    size_t enum_count;             /* at most PROPERTY_ENUM_MAX */
 };
 
 struct property_schema {
@@ -81,8 +82,34 @@ struct property_table {
 ERR_CHECKED bool property_id_from_name(struct text name, struct arena *arena, struct text *out,
                                        struct err *err);
 
-/* The schema as JSON (3D Metadata schema object, one class "feature"), the same
- * bytes for the same schema. */
+/*
+ * The schema as JSON (3D Metadata schema object, one class "feature"), the same
+ * bytes for the same schema.
+ *
+ * "noData" stands at every property that is not is_required, but "required"
+ * only at those with a semantic: a table that lacks the column of a required
+ * property would be invalid, and far tiles carry only a few columns.
+ */
 void property_schema_print(const struct property_schema *schema, struct buf *out);
+
+/*
+ * Reads a schema object: what property_schema_print() writes, and the class
+ * with the given name ("" the only one, or the first) of others'. Properties
+ * that the hub has no type for (arrays, vectors, matrices, enums of more than
+ * PROPERTY_ENUM_MAX values) are left out.
+ *
+ * Memory   *out lives in `arena`; its uri is ""
+ * Errors   ERR_SYNTAX  broken JSON
+ *          ERR_SCHEMA  no such class, an unknown type, an enum that is not there
+ */
+ERR_CHECKED bool property_schema_read(struct span json, struct text class_name, struct arena *arena,
+                                      struct property_schema *out, struct err *err);
+
+/* Index of the property with this id, or SIZE_MAX. */
+size_t property_schema_find(const struct property_schema *schema, struct text id);
+
+/* True when row `row` of the column holds what stands for "no value". */
+bool property_is_missing(const struct property_schema *schema, const struct property_column *column,
+                         uint32_t row);
 
 #endif
