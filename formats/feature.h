@@ -101,10 +101,10 @@ enum { FEATURE_NONE = -1 };
 
 struct feature_polygon {
     uint32_t first_ring;
-    uint32_t ring_count;  /* the outer ring, then its holes */
-    int32_t material;     /* index into materials, or FEATURE_NONE */
-    int32_t texture;      /* index into textures, or FEATURE_NONE */
-    int32_t shell;        /* index into shells, or FEATURE_NONE: a bare surface */
+    uint32_t ring_count; /* the outer ring, then its holes */
+    int32_t material;    /* index into materials, or FEATURE_NONE */
+    int32_t texture;     /* index into textures, or FEATURE_NONE */
+    int32_t shell;       /* index into shells, or FEATURE_NONE: a bare surface */
     enum feature_surface kind;
 };
 

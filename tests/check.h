@@ -123,10 +123,12 @@ static inline void check_run(void **state)
     test();
 }
 
+/* clang-format off */
 #define CHECK_TEST(name)                                                                           \
     {                                                                                              \
         #name, check_run, NULL, NULL, check_state(name)                                            \
     }
+/* clang-format on */
 
 static inline void *check_state(void (*test)(void))
 {

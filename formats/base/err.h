@@ -49,7 +49,7 @@ struct err {
     char message[192]; /* lower case, no full stop, quotes the bad value */
 };
 
-#define ERR_CHECKED      __attribute__((warn_unused_result))
+#define ERR_CHECKED __attribute__((warn_unused_result))
 #define ERR_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* Clears *err and fills it. Both always return false, for `return err_set(...)`. */

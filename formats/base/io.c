@@ -127,8 +127,7 @@ bool io_write(int fd, const void *bytes, size_t size, struct err *err)
     return true;
 }
 
-static bool fill_file(int fd, const char *path, struct span bytes, bool is_durable,
-                      struct err *err)
+static bool fill_file(int fd, const char *path, struct span bytes, bool is_durable, struct err *err)
 {
     if (!io_write(fd, bytes.data, bytes.size, err)) {
         err_in_source(err, path);

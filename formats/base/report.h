@@ -35,8 +35,8 @@ struct report_kind {
 
 struct report {
     pthread_mutex_t lock;
-    FILE *csv;      /* NULL when not asked for */
-    bool csv_failed; /* a write to it failed */
+    FILE *csv;                                  /* NULL when not asked for */
+    bool csv_failed;                            /* a write to it failed */
     struct report_kind kinds[REPORT_KINDS_MAX]; /* sorted by report_sort() */
     size_t kind_count;
     uint64_t feature_skipped_count; /* whole features that are not in the output */

@@ -14,8 +14,7 @@
 #include "formats/base/err.h"
 
 /* Runs `body`, a callable that returns bool and may throw. */
-template <typename Body>
-bool seam_run(const char *library, struct err *err, Body &&body) noexcept
+template <typename Body> bool seam_run(const char *library, struct err *err, Body &&body) noexcept
 {
     try {
         return body();
