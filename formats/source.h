@@ -7,11 +7,15 @@
  *
  * The content decides, the name only helps: a CityJSON file called .txt is
  * read, a .city.json that is not JSON is refused in its own words. gzip and zip
- * are looked into; what is inside is inflated to the temporary folder first.
+ * are looked into; what is inside is inflated to the temporary folder first. A
+ * zip may hold several inputs: they are read one after the other, and features
+ * of a member whose CRS is not that of the first carry their own.
  *
  * Memory   bounded by SOURCE_MEMORY_BYTES and the largest single feature; what
  *          must be kept longer (vertices, templates, parents) is spilled to
- *          the temporary folder
+ *          the temporary folder, to files without a name
+ * Limits   SOURCE_INFLATED_BYTES_MAX from one compressed file, and not more than
+ *          SOURCE_INFLATED_RATIO_MAX times its size once that is over 64 MiB
  * Threads  one thread at a time for one source
  */
 
@@ -21,9 +25,15 @@
 
 struct source;
 
+enum { SOURCE_MEMORY_BYTES = 256 * 1024 * 1024 };
+enum { SOURCE_INFLATED_RATIO_MAX = 400 };
+#define SOURCE_INFLATED_BYTES_MAX ((uint64_t)1 << 38)
+
 struct source_options {
-    const char *temporary_folder; /* must exist */
+    const char *temporary_folder; /* must exist; NULL: /tmp */
     const char *encoding;         /* of text that does not declare one; NULL detects */
+    const char *theme;            /* of materials and textures; NULL: the file's default or first */
+    size_t fail_after;            /* tests: as arena.fail_after, for the source's own memory */
 };
 
 struct source_info {
@@ -43,7 +53,15 @@ struct source_info {
  */
 ERR_CHECKED bool source_open(const char *path, const struct source_options *options,
                              struct report *report, struct source **out, struct err *err);
-void source_close(struct source *source);
+
+/*
+ * As source_open(), from memory: `bytes` stays the caller's and must outlive
+ * the source. `name` is for messages, and its suffix may help.
+ */
+ERR_CHECKED bool source_open_bytes(struct span bytes, const char *name,
+                                   const struct source_options *options, struct report *report,
+                                   struct source **out, struct err *err);
+void source_close(struct source *source); /* NULL is fine */
 
 /* Valid from source_open() on. */
 const struct source_info *source_info(const struct source *source);
