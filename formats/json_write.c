@@ -220,3 +220,19 @@ void json_write_text(struct buf *out, struct text text)
     buf_add(out, text.data + start, text.size - start);
     buf_add_byte(out, '"');
 }
+
+void json_write_comma(struct buf *out)
+{
+    const uint8_t last = out->size == 0 ? '[' : out->data[out->size - 1];
+    if (last != '{' && last != '[') {
+        buf_add_byte(out, ',');
+    }
+}
+
+void json_write_key(struct buf *out, const char *key)
+{
+    json_write_comma(out);
+    buf_add_byte(out, '"');
+    buf_add_text(out, key);
+    buf_add_text(out, "\":");
+}

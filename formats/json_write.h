@@ -4,7 +4,8 @@
 
 /*
  * json_write.h - numbers and strings as JSON text, the same on every machine and
- * in every locale. Structure (braces, commas) is printed by the caller.
+ * in every locale. The caller prints braces and brackets; commas come by
+ * themselves.
  *
  * Source   RFC 8259; ECMA-262 "Number::toString" for the form of numbers
  */
@@ -24,5 +25,11 @@ void json_write_float(struct buf *out, float value);
 /* In quotes; control characters, quote and backslash escaped, the rest as it
  * is. `text` must be UTF-8: a byte that is not becomes U+FFFD. */
 void json_write_text(struct buf *out, struct text text);
+
+/* A comma, unless the last byte opens an object or array (or there is none). */
+void json_write_comma(struct buf *out);
+
+/* The comma that is due, then the key and a colon. `key` needs no escapes. */
+void json_write_key(struct buf *out, const char *key);
 
 #endif

@@ -98,7 +98,8 @@ struct tileset {
  */
 void tileset_print(const struct tileset *tileset, struct buf *out);
 
-enum { TILESET_DEPTH_MAX = 512 };
+/* Each level of tiles is two of JSON, which is read to 512. */
+enum { TILESET_DEPTH_MAX = 200 };
 
 /*
  * Reads a tileset.json.

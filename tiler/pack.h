@@ -17,7 +17,6 @@ struct pack_options {
     const char *input;          /* pack: a folder; unpack: a .3tz */
     const char *output;         /* pack: a .3tz; unpack: a folder */
     enum packing_method method; /* for what is compressed; STORED: nothing is */
-    bool is_forced;             /* replace an output although it is no package of ours */
 };
 
 /*
@@ -30,8 +29,10 @@ ERR_CHECKED bool pack_run(const struct pack_options *options, struct err *err);
 ERR_CHECKED bool pack_unpack(const struct pack_options *options, struct err *err);
 
 /*
- * Packs the folder into a new archive file at `path`, overwriting it; not
- * atomic, the caller renames. fsync'ed.
+ * Packs the folder into a new archive file at `path`, overwriting it, and
+ * flushes it; not atomic, the caller renames.
+ *
+ * Members smaller by less than a twentieth are stored.
  */
 ERR_CHECKED bool pack_folder(const char *folder, const char *path, enum packing_method method,
                              struct err *err);

@@ -15,9 +15,10 @@
  *   new                    rename(staging, output)
  *   replacing a directory  renameat2(staging, output, RENAME_EXCHANGE), then the
  *                          old one, now in staging's place, is removed
- *   .3tz                   staging is packed to a .part file, rename over output
+ *   .3tz                   staging is packed to a file in it, rename over output
  *
- * after everything in staging was flushed. manifest.json is written last, by
+ * after everything in staging was flushed (one syncfs(): 2,000 files of 20 KB
+ * take as long as one fsync() of a large file). manifest.json is written last, by
  * commit, and lists every file that was added.
  *
  * Only what carries our manifest (or an empty directory) is ever replaced.
@@ -29,6 +30,7 @@
 #include "formats/base/bytes.h"
 #include "formats/base/err.h"
 #include "formats/manifest.h"
+#include "formats/packing.h"
 
 struct publish;
 
@@ -64,12 +66,20 @@ ERR_CHECKED bool publish_adopt_file(struct publish *publish, const char *name, s
 void publish_count(const struct publish *publish, uint64_t *out_files, uint64_t *out_bytes);
 
 /*
- * Writes manifest.json from `manifest` (its files are filled in here), flushes,
- * and makes the package visible. On failure everything is as before, staging is
- * gone. Either way *publish is freed.
+ * Writes manifest.json from `manifest` (its files are filled in here and belong
+ * to *publish), flushes, and makes the package visible. Without `manifest` the
+ * files that were added are the package as they are (unpacking).
+ *
+ * Either way *publish is freed. On failure the output is as it was and staging
+ * is gone.
  */
 ERR_CHECKED bool publish_commit(struct publish *publish, struct manifest *manifest,
                                 struct err *err);
+
+/* As publish_commit(), but the archive is made of the files in `folder`. The
+ * output must be a .3tz. */
+ERR_CHECKED bool publish_commit_archive(struct publish *publish, const char *folder,
+                                        enum packing_method method, struct err *err);
 
 /* Removes the staging folder. NULL is fine. */
 void publish_abort(struct publish *publish);
