@@ -63,7 +63,9 @@ static bool make_room(struct buf *buf, size_t more)
 
 uint8_t *buf_extend(struct buf *buf, size_t size)
 {
-    if (!make_room(buf, size)) {
+    /* Nothing, asked of an empty buffer, is still a place: NULL means failure. */
+    const size_t needed = size == 0 && buf->data == NULL ? 1 : size;
+    if (!make_room(buf, needed)) {
         return NULL;
     }
     uint8_t *at = buf->data + buf->size;
