@@ -23,6 +23,11 @@ struct digest digest_of(struct span bytes)
     return canonical(XXH3_128bits(bytes.data, bytes.size));
 }
 
+uint64_t digest_short(struct span bytes)
+{
+    return bytes_load_u64le(digest_of(bytes).bytes);
+}
+
 static bool digest_open_file(int fd, XXH3_state_t *state, uint64_t *out_bytes, struct err *err)
 {
     uint8_t piece[PIECE_BYTES];

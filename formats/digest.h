@@ -34,6 +34,9 @@ void digest_print(struct digest digest, char out[DIGEST_TEXT_BYTES]);
 /* False when `text` is not 32 hexadecimal digits. */
 bool digest_parse(struct text text, struct digest *out);
 
+/* 64 bits of digest_of(), for tables in memory and checksums of temporary files. */
+uint64_t digest_short(struct span bytes);
+
 static inline bool digest_equals(struct digest a, struct digest b)
 {
     return memcmp(a.bytes, b.bytes, DIGEST_BYTES) == 0;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/id_table.h"
+
+#include "tests/check.h"
+
+static enum id_table_answer add(struct id_table *table, const char *id, uint64_t content,
+                                uint32_t source)
+{
+    struct err err;
+    enum id_table_answer answer = ID_NEW;
+    CHECK_OK(id_table_add(table, text_of(id), content, source, &answer, &err), &err);
+    return answer;
+}
+
+static void id_table_add__tells_new_from_identical_from_conflicting(void)
+{
+    struct id_table *table;
+    struct err err;
+    bool in_one_source;
+    CHECK_OK(id_table_open(&table, &err), &err);
+    CHECK_EQ(add(table, "a", 1, 0), ID_NEW);
+    CHECK_EQ(add(table, "b", 1, 0), ID_NEW);
+    CHECK_EQ(add(table, "a", 1, 1), ID_IDENTICAL);
+    CHECK(!id_table_is_shared(table, text_of("a"), &in_one_source));
+    CHECK_EQ(add(table, "a", 2, 1), ID_CONFLICT);
+    CHECK(id_table_is_shared(table, text_of("a"), &in_one_source));
+    CHECK(!in_one_source);
+    CHECK_EQ(add(table, "b", 2, 0), ID_CONFLICT);
+    CHECK(id_table_is_shared(table, text_of("b"), &in_one_source));
+    CHECK(in_one_source);
+    CHECK(!id_table_is_shared(table, text_of("c"), &in_one_source));
+    id_table_close(table);
+}
+
+static void id_table_add__remembers_while_it_grows(void)
+{
+    struct id_table *table;
+    struct err err;
+    char id[16];
+    CHECK_OK(id_table_open(&table, &err), &err);
+    for (int i = 0; i < 20000; i++) {
+        snprintf(id, sizeof id, "id-%d", i);
+        CHECK_EQ(add(table, id, (uint64_t)i, 0), ID_NEW);
+    }
+    for (int i = 0; i < 20000; i += 7) {
+        snprintf(id, sizeof id, "id-%d", i);
+        CHECK_EQ(add(table, id, (uint64_t)i, 0), ID_IDENTICAL);
+    }
+    id_table_close(table);
+}
+
+CHECK_MAIN(CHECK_TEST(id_table_add__tells_new_from_identical_from_conflicting),
+           CHECK_TEST(id_table_add__remembers_while_it_grows))

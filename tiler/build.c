@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/build.h"
+
+#include <assert.h>
+
+#include "formats/base/earth.h"
+#include "tiler/candidate.h"
+#include "tiler/jobs.h"
+#include "tiler/level.h"
+#include "tiler/tile_write.h"
+
+/* Leaves are quantized to at most this; above them the step follows the error,
+ * of which it adds less than a twentieth. */
+static const double LEAF_STEP_M = 1.0 / 128;
+static const double STEP_PER_ERROR = 1.0 / 16;
+
+/* A full version up to this size is handed on: a parent may have room for it. */
+enum { HANDED_ON_BYTES = 2048 };
+
+enum { BUDGET_TRIES = 3 };
+
+/* What a tile is made of, whether leaf or parent. */
+struct content {
+    struct tile_item *items;
+    size_t item_count;
+    double error_m;
+};
+
+static double step_for(double error_m)
+{
+    return fmax(LEAF_STEP_M, error_m * STEP_PER_ERROR);
+}
+
+static void name_content(const struct run *run, struct run_node *node, struct span bytes)
+{
+    char cell[LATTICE_NAME_BYTES];
+    lattice_name(node->cell, cell);
+    snprintf(node->content, sizeof node->content, "tiles/%s%s-%016llx.%s", cell,
+             node->is_own ? "o" : "", (unsigned long long)digest_short(bytes),
+             run->options->is_version_1_0 ? "b3dm" : "glb");
+}
+
+/* Content and box of the node; its error is that of what it shows, with the
+ * quantization. */
+static bool write_tile(struct run *run, struct run_node *node, const struct content *content,
+                       struct jobs_worker *worker, struct buf *bytes, struct err *err)
+{
+    const struct tile_request request = {
+        .items = content->items,
+        .item_count = content->item_count,
+        .origin_ecef_m = lattice_center_ecef(node->cell),
+        .position_step_m = step_for(content->error_m),
+        .compression = run->options->compression,
+        .is_version_1_0 = run->options->is_version_1_0,
+        .schema = &run->schema,
+        .property_of_key = run->property_of_key,
+    };
+    struct tile_result result;
+    buf_reset(bytes);
+    if (!tile_write(&request, &worker->tile, &worker->scratch, bytes, &result, err)) {
+        return false;
+    }
+    node->box_tile_m = result.box_tile_m;
+    node->error_m = content->error_m + result.position_error_m;
+    node->triangle_count = result.triangle_count;
+    node->shown_count = (uint32_t)content->item_count;
+    node->content_bytes = bytes->size;
+    return true;
+}
+
+static bool publish_tile(struct run *run, struct run_node *node, struct span bytes, struct err *err)
+{
+    name_content(run, node, bytes);
+    return publish_add_file(run->publish, node->content, bytes, err);
+}
+
+/* ---- leaves ---- */
+
+static bool lose_feature(struct run *run, const struct record *record, struct err *lost,
+                         struct err *err)
+{
+    char id[64];
+    snprintf(id, sizeof id, "%.*s", TEXT_ARGS(record->feature.id));
+    err_in_feature(lost, id);
+    err_in_source(lost, run->sources[record->source].path);
+    err_at_line(lost, record->feature.line, 1);
+    if (run->options->is_strict || lost->code == ERR_NOMEM || lost->code == ERR_IO) {
+        *err = *lost;
+        return false;
+    }
+    report_add_lost_feature(&run->report, "feature-without-shape", lost);
+    return true;
+}
+
+static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_worker *worker,
+                      struct figure *figures, struct record *records, size_t *out_count,
+                      struct err *err)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < node->entry_count; i++) {
+        const struct run_entry *entry = &run_entries(run)[node->first_entry + i];
+        struct span bytes;
+        struct err lost;
+        struct record *record = &records[count];
+        if (!spool_read(run->placed, entry->offset, &worker->tile, &bytes, err) ||
+            !record_read(bytes, &worker->tile, record, err)) {
+            return false;
+        }
+        if (candidate_chain(record, &worker->tile, &worker->scratch, &run->report, &figures[count],
+                            &lost)) {
+            count++;
+        } else if (!lose_feature(run, record, &lost, err)) {
+            return false;
+        }
+    }
+    *out_count = count;
+    return true;
+}
+
+/* What a parent may want of a leaf's figures. */
+static void hand_on_leaf(const struct figure *figures, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const bool is_heavy = figures[i].pieces[0].bytes > HANDED_ON_BYTES;
+        const size_t first = is_heavy && figures[i].piece_count > 1 ? 1 : 0;
+        figure_write(&figures[i], first, out);
+    }
+}
+
+static bool build_leaf(struct run *run, struct run_node *node, struct jobs_worker *worker,
+                       struct buf *bytes, struct err *err)
+{
+    const size_t most = node->entry_count;
+    struct figure *figures = arena_array(&worker->tile, struct figure, most);
+    struct record *records = arena_array(&worker->tile, struct record, most);
+    struct tile_item *items = arena_array(&worker->tile, struct tile_item, most);
+    if (figures == NULL || records == NULL || items == NULL) {
+        return arena_full(&worker->tile, err);
+    }
+    size_t count;
+    if (!read_leaf(run, node, worker, figures, records, &count, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i] = (struct tile_item){&figures[i], &figures[i].pieces[0], &records[i]};
+    }
+    const struct content content = {items, count, 0};
+    if (!write_tile(run, node, &content, worker, bytes, err) ||
+        !publish_tile(run, node, buf_span(bytes), err)) {
+        return false;
+    }
+    hand_on_leaf(figures, count, &worker->output);
+    return true;
+}
+
+/* ---- parents ---- */
+
+struct gathered {
+    struct figure *figures;
+    size_t count;
+    double error_m; /* the largest of the children */
+};
+
+static bool gather_child(struct run *run, const struct run_node *child, struct jobs_worker *worker,
+                         struct gathered *g, struct err *err)
+{
+    g->error_m = fmax(g->error_m, child->error_m);
+    if (!child->has_figures) {
+        return true;
+    }
+    struct span bytes;
+    if (!spool_read(run->figures, child->figures_offset, &worker->tile, &bytes, err)) {
+        return false;
+    }
+    for (size_t at = 0; at < bytes.size;) {
+        if (!figure_read(bytes, &at, &worker->tile, &g->figures[g->count++], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool gather_children(struct run *run, const struct run_node *node,
+                            struct jobs_worker *worker, struct gathered *out, struct err *err)
+{
+    size_t most = 0;
+    const struct run_node *nodes = run_nodes(run);
+    for (uint32_t c = node->first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        most += nodes[c].shown_count;
+    }
+    struct gathered g = {.figures = arena_array(&worker->tile, struct figure, most)};
+    if (g.figures == NULL) {
+        return arena_full(&worker->tile, err);
+    }
+    for (uint32_t c = node->first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        if (!gather_child(run, &nodes[c], worker, &g, err)) {
+            return false;
+        }
+    }
+    assert(g.count <= most);
+    *out = g;
+    return true;
+}
+
+static void list_chosen(const struct gathered *g, const uint32_t *choice, struct content *content)
+{
+    content->item_count = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        if (choice[i] != LEVEL_DROPPED) {
+            content->items[content->item_count++] =
+                (struct tile_item){&g->figures[i], &g->figures[i].pieces[choice[i]], NULL};
+        }
+    }
+}
+
+/* The sum of all corners of the children's boxes, in this node's frame. */
+static void hold_children(const struct run *run, struct run_node *node)
+{
+    const struct run_node *nodes = run_nodes(run);
+    const struct mat4 from_ecef = earth_enu_frame_inverse(lattice_center_ecef(node->cell));
+    const struct vec3 axes[3] = {vec3_unit(node->box_tile_m.half[0]),
+                                 vec3_unit(node->box_tile_m.half[1]),
+                                 vec3_unit(node->box_tile_m.half[2])};
+    const bool has_axes = vec3_length(axes[0]) > 0;
+    const struct vec3 plain[3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    const struct vec3 *axis = has_axes ? axes : plain;
+    struct box3 box = box3_empty(); /* along the axes */
+    const struct obb *own = &node->box_tile_m;
+    for (int corner = 0; has_axes && corner < 8; corner++) {
+        struct vec3 at = own->center;
+        for (int k = 0; k < 3; k++) {
+            at = vec3_add(at, vec3_scale(own->half[k], corner >> k & 1 ? 1 : -1));
+        }
+        box3_add(&box, (struct vec3){vec3_dot(at, axis[0]), vec3_dot(at, axis[1]),
+                                     vec3_dot(at, axis[2])});
+    }
+    for (uint32_t c = node->first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        const struct obb *child = &nodes[c].box_tile_m;
+        const struct mat4 frame = earth_enu_frame(lattice_center_ecef(nodes[c].cell));
+        const struct mat4 to_node = mat4_multiply(from_ecef, frame);
+        for (int corner = 0; corner < 8; corner++) {
+            struct vec3 at = child->center;
+            for (int k = 0; k < 3; k++) {
+                at = vec3_add(at, vec3_scale(child->half[k], corner >> k & 1 ? 1 : -1));
+            }
+            at = mat4_point(to_node, at);
+            box3_add(&box, (struct vec3){vec3_dot(at, axis[0]), vec3_dot(at, axis[1]),
+                                         vec3_dot(at, axis[2])});
+        }
+    }
+    const struct vec3 middle = box3_center(box);
+    const struct vec3 half = vec3_scale(vec3_sub(box.max, box.min), 0.5);
+    const double margin_m = 1e-3; /* a child's box is printed to tenths of that */
+    node->box_tile_m = (struct obb){
+        .center = vec3_add(vec3_add(vec3_scale(axis[0], middle.x), vec3_scale(axis[1], middle.y)),
+                           vec3_scale(axis[2], middle.z)),
+        .half = {vec3_scale(axis[0], half.x + margin_m), vec3_scale(axis[1], half.y + margin_m),
+                 vec3_scale(axis[2], half.z + margin_m)},
+    };
+}
+
+/* Chooses and writes; a tile that came out heavier than its budget is chosen
+ * anew with a smaller one. */
+static bool write_within_budget(struct run *run, struct run_node *node, const struct gathered *g,
+                                struct jobs_worker *worker, uint32_t *choice, struct buf *bytes,
+                                struct err *err)
+{
+    struct content content = {.items = arena_array(&worker->tile, struct tile_item, g->count)};
+    if (content.items == NULL) {
+        return arena_full(&worker->tile, err);
+    }
+    double budget = (double)run->options->tile_bytes;
+    for (int attempt = 0; attempt < BUDGET_TRIES; attempt++) {
+        const struct arena_mark mark = arena_mark(&worker->tile);
+        double error_m;
+        if (!level_choose(g->figures, g->count, (uint64_t)budget, &worker->scratch, choice,
+                          &error_m, err)) {
+            return false;
+        }
+        list_chosen(g, choice, &content);
+        content.error_m = fmax(error_m, g->error_m);
+        if (!write_tile(run, node, &content, worker, bytes, err)) {
+            return false;
+        }
+        arena_reset(&worker->tile, mark);
+        const double ratio = (double)bytes->size / (double)run->options->tile_bytes;
+        if (ratio <= 1.05) {
+            break;
+        }
+        budget *= 0.95 / ratio;
+    }
+    return true;
+}
+
+static bool build_parent(struct run *run, struct run_node *node, struct jobs_worker *worker,
+                         struct buf *bytes, struct err *err)
+{
+    struct gathered g;
+    if (!gather_children(run, node, worker, &g, err)) {
+        return false;
+    }
+    uint32_t *choice = arena_array(&worker->tile, uint32_t, g.count);
+    if (choice == NULL) {
+        return arena_full(&worker->tile, err);
+    }
+    if (!write_within_budget(run, node, &g, worker, choice, bytes, err)) {
+        return false;
+    }
+    hold_children(run, node);
+    if (!publish_tile(run, node, buf_span(bytes), err)) {
+        return false;
+    }
+    for (size_t i = 0; i < g.count; i++) {
+        if (choice[i] != LEVEL_DROPPED) {
+            figure_write(&g.figures[i], choice[i], &worker->output);
+        }
+    }
+    return true;
+}
+
+/* ---- the run ---- */
+
+static bool build_node(struct jobs_worker *worker, void *shared, size_t job, struct err *err)
+{
+    struct run *run = shared;
+    struct run_node *node = &run_nodes(run)[job];
+    struct buf bytes;
+    buf_init(&bytes, OPTIONS_WORKER_BYTES);
+    const bool ok = node->is_leaf ? build_leaf(run, node, worker, &bytes, err)
+                                  : build_parent(run, node, worker, &bytes, err);
+    buf_release(&bytes);
+    return ok;
+}
+
+static bool take_figures(struct span output, void *shared, size_t job, struct err *err)
+{
+    struct run *run = shared;
+    struct run_node *node = &run_nodes(run)[job];
+    if (node->is_leaf) {
+        run->counts.shown += node->shown_count;
+    }
+    if (output.size > 0 && node->parent != RUN_NO_NODE) {
+        node->has_figures = true;
+        if (!spool_append(run->figures, output, &node->figures_offset, err) ||
+            !spool_flush(run->figures, err)) {
+            return false;
+        }
+    }
+    run->stages[3].items++;
+    if (run->tell != NULL) {
+        run->tell(run->teller, "build", run->stages[3].items, run_node_count(run));
+    }
+    return true;
+}
+
+static bool write_schema(struct run *run, struct err *err)
+{
+    if (run->options->is_version_1_0) {
+        return true;
+    }
+    struct buf json;
+    buf_init(&json, OPTIONS_WORKER_BYTES);
+    property_schema_print(&run->schema, &json);
+    bool ok = buf_finish(&json, err);
+    if (ok) {
+        snprintf(run->schema_name, sizeof run->schema_name, "tiles/schema-%016llx.json",
+                 (unsigned long long)digest_short(buf_span(&json)));
+        run->schema.uri = text_of(run->schema_name + strlen("tiles/"));
+        ok = publish_add_file(run->publish, run->schema_name, buf_span(&json), err);
+    }
+    buf_release(&json);
+    return ok;
+}
+
+bool build_run(struct run *run, struct err *err)
+{
+    const size_t count = run_node_count(run);
+    uint32_t *parents = arena_array(&run->arena, uint32_t, count);
+    if (parents == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    static_assert(RUN_NO_NODE == JOBS_NO_PARENT, "a node's parent is a job's");
+    for (size_t i = 0; i < count; i++) {
+        parents[i] = run_nodes(run)[i].parent;
+    }
+    if (!dictionary_schema(run->dictionary, run->counts.spooled, &run->arena, &run->schema,
+                           &run->property_of_key, err) ||
+        !write_schema(run, err)) {
+        return false;
+    }
+    const struct jobs jobs = {
+        .thread_count = run->options->thread_count,
+        .job_count = count,
+        .parents = parents,
+        .worker_limit_bytes = OPTIONS_WORKER_BYTES,
+        .is_stopped = run->is_stopped,
+        .run = run,
+        .work = build_node,
+        .emit = take_figures,
+    };
+    return jobs_run(&jobs, err);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TILER_CANDIDATE_H
+#define TILER_CANDIDATE_H
+
+/*
+ * candidate.h - the versions of one feature, from full detail to a block, each
+ * with its measured deviation.
+ *
+ *     full detail     the source's finest level, error 0
+ *     flat faces      the same with coplanar neighbours merged
+ *     source levels   the coarser ones that the source itself carries
+ *     blocks          over the footprint, with layers where roofs lie at
+ *                     different heights; three tolerances
+ *
+ * A version that costs as much as a finer one, or is wrong by as much as
+ * leaving the feature out, is not kept: what remains falls in bytes and rises
+ * in error.
+ */
+
+#include "tiler/piece.h"
+#include "tiler/record.h"
+#include "tiler/shape.h"
+
+/*
+ * Makes the chain of a placed record.
+ *
+ * Memory   out->pieces live in `tile`; scratch is marked and reset
+ * Report   what the making of shapes repaired or left out (may be NULL)
+ * Errors   ERR_GEOMETRY  nothing of the feature can be drawn
+ */
+ERR_CHECKED bool candidate_chain(const struct record *record, struct arena *tile,
+                                 struct arena *scratch, struct report *report,
+                                 struct figure *out, struct err *err);
+
+#endif

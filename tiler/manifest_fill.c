@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/manifest_fill.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { OPTIONS_MAX = 16, LEVELS_MAX = 64 };
+
+static bool printed(struct arena *arena, struct text *out, struct err *err, const char *format, ...)
+    ERR_PRINTF(4, 5);
+
+static bool printed(struct arena *arena, struct text *out, struct err *err, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    const int size = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    const size_t kept = (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
+    char *copy = arena_array(arena, char, kept + 1);
+    if (copy == NULL) {
+        return arena_full(arena, err);
+    }
+    memcpy(copy, text, kept);
+    *out = (struct text){copy, kept};
+    return true;
+}
+
+/* Only what decides the bytes of the package: not threads, folders or logs. */
+static bool fill_options(struct run *run, struct manifest *out, struct err *err)
+{
+    const struct options *options = run->options;
+    struct manifest_pair *pairs = arena_array(&run->arena, struct manifest_pair, OPTIONS_MAX);
+    if (pairs == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    size_t count = 0;
+    struct arena *arena = &run->arena;
+    pairs[count++] = (struct manifest_pair){
+        text_of("compress"), text_of(options->compression == GLB_NONE ? "none" : "draco")};
+    pairs[count].name = text_of("error-factor");
+    if (!printed(arena, &pairs[count++].value, err, "%g", options->error_factor)) {
+        return false;
+    }
+    pairs[count].name = text_of("tile-bytes");
+    if (!printed(arena, &pairs[count++].value, err, "%llu",
+                 (unsigned long long)options->tile_bytes)) {
+        return false;
+    }
+    pairs[count++] = (struct manifest_pair){text_of("tiles-version"),
+                                            text_of(options->is_version_1_0 ? "1.0" : "1.1")};
+    if (options->crs != NULL) {
+        pairs[count++] = (struct manifest_pair){text_of("crs"), text_of(options->crs)};
+    }
+    if (options->vertical != NULL) {
+        pairs[count++] = (struct manifest_pair){text_of("vertical"), text_of(options->vertical)};
+    }
+    if (options->height_offset_m != 0) {
+        pairs[count].name = text_of("height-offset");
+        if (!printed(arena, &pairs[count++].value, err, "%g", options->height_offset_m)) {
+            return false;
+        }
+    }
+    out->options = pairs;
+    out->option_count = count;
+    return true;
+}
+
+static bool fill_inputs(struct run *run, struct manifest *out, struct err *err)
+{
+    struct manifest_input *inputs =
+        arena_array(&run->arena, struct manifest_input, run->source_count);
+    if (inputs == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    for (size_t i = 0; i < run->source_count; i++) {
+        const struct run_source *source = &run->sources[i];
+        inputs[i] = (struct manifest_input){.name = source->name,
+                                            .bytes = source->bytes,
+                                            .digest = source->digest,
+                                            .feature_count = source->feature_count,
+                                            .accuracy_m = -1};
+        if (source->feature_count == 0) {
+            continue;
+        }
+        const struct crs_plan *plan = &run->crs[source->crs].plan;
+        const bool has_code = plan->authority != NULL && plan->code != NULL;
+        if (!printed(&run->arena, &inputs[i].crs, err, "%s%s%s%s%s%s",
+                     has_code ? plan->authority : "", has_code ? ":" : "",
+                     has_code ? plan->code : "", has_code ? " " : "", plan->name,
+                     plan->is_height_ellipsoidal ? ", ellipsoidal heights" : "") ||
+            !printed(&run->arena, &inputs[i].notes, err, "%s%s%s", plan->vertical_name,
+                     plan->remark == NULL ? "" : "; ", plan->remark == NULL ? "" : plan->remark)) {
+            return false;
+        }
+        inputs[i].operation = text_of(plan->operation);
+        inputs[i].accuracy_m = plan->accuracy_m < 0 || plan->height_accuracy_m < 0
+                                   ? plan->accuracy_m
+                                   : fmax(plan->accuracy_m, plan->height_accuracy_m);
+    }
+    out->inputs = inputs;
+    out->input_count = run->source_count;
+    return true;
+}
+
+static bool fill_counts(struct run *run, struct manifest *out, struct err *err)
+{
+    const struct run_counts *c = &run->counts;
+    const struct manifest_count all[] = {
+        {text_of("objects-read"), c->read},
+        {text_of("excluded-by-class"), c->excluded},
+        {text_of("without-geometry"), c->without_shape},
+        {text_of("drawn-by-parts"), c->by_parts},
+        {text_of("identical-again"), c->identical},
+        {text_of("ids-not-unique"), c->conflicting},
+        {text_of("features-lost"), run->report.feature_skipped_count},
+        {text_of("features-shown"), c->shown},
+        {text_of("tiles"), run_node_count(run)},
+    };
+    const size_t count = sizeof all / sizeof all[0];
+    struct manifest_count *counts = arena_array(&run->arena, struct manifest_count, count);
+    if (counts == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    memcpy(counts, all, sizeof all);
+    out->counts = counts;
+    out->count_count = count;
+    return true;
+}
+
+/* Parents stand after their children: depths are found from the root down. */
+static bool fill_levels(struct run *run, struct manifest *out, struct err *err)
+{
+    const size_t node_count = run_node_count(run);
+    const struct run_node *nodes = run_nodes(run);
+    struct manifest_level *levels = arena_array(&run->arena, struct manifest_level, LEVELS_MAX);
+    uint8_t *depths = arena_array(&run->arena, uint8_t, node_count);
+    if (levels == NULL || depths == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    size_t level_count = 0;
+    for (size_t i = node_count; i-- > 0;) {
+        depths[i] = nodes[i].parent == RUN_NO_NODE ? 0 : (uint8_t)(depths[nodes[i].parent] + 1);
+        struct manifest_level *level = &levels[depths[i]];
+        if (level->tile_count == 0) {
+            *level = (struct manifest_level){.level = depths[i],
+                                             .error_min_m = nodes[i].error_m,
+                                             .error_max_m = nodes[i].error_m};
+        }
+        level->tile_count++;
+        level->bytes += nodes[i].content_bytes;
+        level->error_min_m = fmin(level->error_min_m, nodes[i].error_m);
+        level->error_max_m = fmax(level->error_max_m, nodes[i].error_m);
+        level_count = depths[i] + (size_t)1 > level_count ? depths[i] + (size_t)1 : level_count;
+    }
+    out->levels = levels;
+    out->level_count = level_count;
+    return true;
+}
+
+static bool fill_warnings(struct run *run, struct manifest *out, struct err *err)
+{
+    report_sort(&run->report);
+    const struct report *report = &run->report;
+    struct manifest_warning *warnings =
+        arena_array(&run->arena, struct manifest_warning, report->kind_count);
+    if (warnings == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    for (size_t i = 0; i < report->kind_count; i++) {
+        warnings[i] = (struct manifest_warning){
+            .level = text_of(report_level_name(report->kinds[i].level)),
+            .kind = text_of(report->kinds[i].name),
+            .count = report->kinds[i].count,
+        };
+    }
+    out->warnings = warnings;
+    out->warning_count = report->kind_count;
+    return true;
+}
+
+bool manifest_fill(struct run *run, struct manifest *out, struct err *err)
+{
+    struct manifest manifest = {.generator = text_of("storey " STOREY_VERSION)};
+    if (!fill_options(run, &manifest, err) || !fill_inputs(run, &manifest, err) ||
+        !fill_counts(run, &manifest, err) || !fill_levels(run, &manifest, err) ||
+        !fill_warnings(run, &manifest, err)) {
+        return false;
+    }
+    *out = manifest;
+    return true;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TILER_OPTIONS_H
+#define TILER_OPTIONS_H
+
+/*
+ * options.h - the command line of `storey`, and every limit that a user can
+ * meet.
+ *
+ * Limits of a run
+ *
+ *     64 GiB     an input file
+ *     4 096      different attribute names
+ *     256        coordinate systems in one run
+ *     1 GiB      working memory of one thread for one tile: a feature that needs
+ *                more is left out and listed
+ *     4 GiB      a member of a .3tz archive
+ */
+
+#include "formats/base/arena.h"
+#include "formats/base/err.h"
+#include "formats/glb.h"
+#include "tiler/crs.h"
+
+enum options_command {
+    COMMAND_NONE,
+    COMMAND_TILE,
+    COMMAND_INFO,
+    COMMAND_CHECK,
+    COMMAND_PREVIEW,
+    COMMAND_PACK,
+    COMMAND_UNPACK,
+    COMMAND_HELP,
+    COMMAND_VERSION
+};
+
+enum options_log { LOG_AUTO, LOG_PLAIN, LOG_JSON, LOG_QUIET };
+
+#define OPTIONS_WORKER_BYTES ((size_t)1 << 30)
+#define OPTIONS_TILE_BYTES ((uint64_t)256 << 10)
+
+struct options {
+    enum options_command command;
+    enum options_command help_on; /* with COMMAND_HELP: a command, or COMMAND_NONE */
+
+    const char *const *inputs;
+    size_t input_count;
+    const char *files_from; /* NULL none; "-" standard input */
+    const char *output;     /* NULL not given */
+
+    /* tile */
+    const char *crs;
+    const char *crs_file;
+    const char *vertical;
+    const char *geoid;
+    double height_offset_m;
+    enum crs_axis axis;
+    bool allow_ballpark;
+    const char *const *classes;
+    size_t class_count;
+    const char *const *excluded_classes;
+    size_t excluded_class_count;
+    enum glb_compression compression;
+    bool is_version_1_0;
+    uint64_t tile_bytes;
+    double error_factor;
+    double max_loss; /* share of features, 0 to 1 */
+    bool is_strict;
+    const char *report; /* CSV file, or NULL */
+    const char *temporary_folder;
+    size_t thread_count;
+    bool has_stats;
+    enum options_log log;
+
+    /* info, check */
+    bool is_json;
+
+    /* preview */
+    const char *look; /* "lon,lat,height,heading,pitch", or NULL */
+    double sse_px;    /* 0: full detail */
+    int width_px, height_px;
+};
+
+/*
+ * Reads the command line.
+ *
+ * Memory   lists in `run`; strings are argv's
+ * Errors   ERR_SYNTAX  not a command, not an option, not a value of one; the
+ *                      message says what would be
+ */
+ERR_CHECKED bool options_read(int argc, char *const *argv, struct arena *run,
+                              struct options *out, struct err *err);
+
+/* What --help prints; command NONE: the list of commands. */
+const char *options_help(enum options_command command);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/partition.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct range {
+    uint32_t first;
+    uint32_t end;
+};
+
+/* By place, then by what does not depend on the order of inputs. */
+static int compare_entries(const void *a, const void *b)
+{
+    const struct run_entry *left = a;
+    const struct run_entry *right = b;
+    if (left->key != right->key) {
+        return left->key < right->key ? -1 : 1;
+    }
+    if (left->id_hash != right->id_hash) {
+        return left->id_hash < right->id_hash ? -1 : 1;
+    }
+    return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+static uint64_t range_bytes(const struct run *run, struct range range)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = range.first; i < range.end; i++) {
+        bytes += run_entries(run)[i].bytes;
+    }
+    return bytes;
+}
+
+static bool add_node(struct run *run, const struct run_node *node, uint32_t *out, struct err *err)
+{
+    *out = (uint32_t)run_node_count(run);
+    buf_add(&run->nodes, node, sizeof *node);
+    return buf_finish(&run->nodes, err);
+}
+
+static bool add_leaf(struct run *run, struct lattice_cell cell, struct range range, bool is_own,
+                     uint32_t *out, struct err *err)
+{
+    const struct run_node leaf = {
+        .cell = cell,
+        .is_leaf = true,
+        .is_own = is_own,
+        .first_entry = range.first,
+        .entry_count = range.end - range.first,
+        .feature_count = range.end - range.first,
+        .parent = RUN_NO_NODE,
+        .first_child = RUN_NO_NODE,
+        .next_sibling = RUN_NO_NODE,
+    };
+    return add_node(run, &leaf, out, err);
+}
+
+/* Moves entries too wide for the cell's quarters to the front, each part in its
+ * old order; returns where the others begin. */
+static bool gather_wide(struct run *run, struct range range, int level, uint32_t *out_split,
+                        struct err *err)
+{
+    struct run_entry *entries = run_entries(run);
+    const struct arena_mark mark = arena_mark(&run->arena);
+    struct run_entry *narrow = arena_array(&run->arena, struct run_entry, range.end - range.first);
+    if (narrow == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    uint32_t narrow_count = 0;
+    uint32_t at = range.first;
+    for (uint32_t i = range.first; i < range.end; i++) {
+        if (entries[i].level_max <= level) {
+            entries[at++] = entries[i];
+        } else {
+            narrow[narrow_count++] = entries[i];
+        }
+    }
+    memcpy(entries + at, narrow, narrow_count * sizeof narrow[0]);
+    arena_reset(&run->arena, mark);
+    *out_split = at;
+    return true;
+}
+
+/* The first entry of the sorted range whose key is at least `key`. */
+static uint32_t lower_bound(const struct run *run, struct range range, uint64_t key)
+{
+    uint32_t low = range.first;
+    uint32_t high = range.end;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (run_entries(run)[middle].key < key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool divide(struct run *run, struct lattice_cell cell, struct range range, uint32_t *out,
+                   struct err *err);
+
+static void adopt(struct run *run, struct run_node *parent, uint32_t child)
+{
+    struct run_node *nodes = run_nodes(run);
+    nodes[child].next_sibling = parent->first_child;
+    parent->first_child = child;
+    parent->feature_count += nodes[child].feature_count;
+}
+
+/* The quarters of a cell (or the six faces), each with its share. */
+static bool divide_quarters(struct run *run, struct range range, struct run_node *parent,
+                            struct err *err)
+{
+    const int quarter_count = parent->cell.level < 0 ? 6 : 4;
+    for (int quarter = 0; quarter < quarter_count; quarter++) {
+        const struct lattice_cell cell = lattice_child(parent->cell, quarter);
+        const struct range share = {range.first, lower_bound(run, range, lattice_end(cell))};
+        range.first = share.end;
+        uint32_t child;
+        if (share.first == share.end) {
+            continue;
+        }
+        if (!divide(run, cell, share, &child, err)) {
+            return false;
+        }
+        adopt(run, parent, child);
+    }
+    return true;
+}
+
+static bool divide(struct run *run, struct lattice_cell cell, struct range range, uint32_t *out,
+                   struct err *err)
+{
+    assert(range.first < range.end);
+    const bool is_light = range_bytes(run, range) <= run->options->tile_bytes;
+    if (is_light || range.end - range.first == 1 || cell.level == LATTICE_LEVEL_MAX) {
+        return add_leaf(run, cell, range, false, out, err);
+    }
+    uint32_t split;
+    if (!gather_wide(run, range, cell.level, &split, err)) {
+        return false;
+    }
+    if (split == range.end) {
+        return add_leaf(run, cell, range, false, out, err);
+    }
+    struct run_node parent = {.cell = cell,
+                              .parent = RUN_NO_NODE,
+                              .first_child = RUN_NO_NODE,
+                              .next_sibling = RUN_NO_NODE};
+    if (split > range.first) {
+        uint32_t own;
+        if (!add_leaf(run, cell, (struct range){range.first, split}, true, &own, err)) {
+            return false;
+        }
+        adopt(run, &parent, own);
+    }
+    if (!divide_quarters(run, (struct range){split, range.end}, &parent, err)) {
+        return false;
+    }
+    const uint32_t only = parent.first_child;
+    if (run_nodes(run)[only].next_sibling == RUN_NO_NODE) {
+        *out = only; /* a cell with one child says nothing that the child does not */
+        return true;
+    }
+    if (!add_node(run, &parent, out, err)) {
+        return false;
+    }
+    struct run_node *nodes = run_nodes(run);
+    for (uint32_t child = parent.first_child; child != RUN_NO_NODE;
+         child = nodes[child].next_sibling) {
+        nodes[child].parent = *out;
+    }
+    return true;
+}
+
+bool partition_run(struct run *run, struct err *err)
+{
+    const size_t count = run_entry_count(run);
+    assert(count > 0);
+    if (count >= UINT32_MAX) {
+        return err_set(err, ERR_LIMIT, "%zu features, at most %u fit in one run", count,
+                       UINT32_MAX - 1);
+    }
+    struct run_entry *entries = run_entries(run);
+    qsort(entries, count, sizeof entries[0], compare_entries);
+    const struct lattice_cell root = lattice_common(entries[0].key, entries[count - 1].key);
+    uint32_t root_node;
+    if (!divide(run, root, (struct range){0, (uint32_t)count}, &root_node, err)) {
+        return false;
+    }
+    assert(root_node == run_node_count(run) - 1);
+    return true;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/piece.h"
+
+#include <assert.h>
+
+struct figure_head {
+    uint32_t text_sizes[4]; /* id, class, name, parent */
+    uint32_t piece_count;
+    uint32_t reserved;
+    double height_m;
+    double dropped_error_m;
+    double origin[3];
+};
+static_assert(sizeof(struct figure_head) % 8 == 0, "arrays begin at multiples of 8");
+
+struct piece_head {
+    double error_m;
+    uint32_t bytes;
+    uint32_t point_count;
+    uint32_t triangle_count;
+    uint32_t face_count;
+    uint32_t is_one_sided;
+    uint32_t reserved;
+};
+static_assert(sizeof(struct piece_head) % 8 == 0, "arrays begin at multiples of 8");
+
+uint32_t piece_estimate_bytes(uint32_t triangle_count, uint32_t face_count)
+{
+    /* Draco, edgebreaker, speed 5, flat normals and colours: 8 to 9 bytes a
+     * triangle of a house of 12 to 16 triangles; most of it goes with the
+     * corners of faces, which are not shared. */
+    return 7 * triangle_count + 5 * face_count;
+}
+
+static void add_array(struct buf *out, const void *items, size_t count, size_t size)
+{
+    buf_add(out, items, count * size);
+    buf_pad(out, 0, 8, 0);
+}
+
+static void piece_write(const struct piece *piece, struct buf *out)
+{
+    const struct piece_head head = {
+        .error_m = piece->error_m,
+        .bytes = piece->bytes,
+        .point_count = piece->point_count,
+        .triangle_count = piece->triangle_count,
+        .face_count = piece->face_count,
+        .is_one_sided = piece->is_one_sided,
+    };
+    buf_add(out, &head, sizeof head);
+    for (uint32_t i = 0; i < piece->point_count; i++) {
+        const struct vec3 p = piece->points[i];
+        const struct vec3f rounded = {(float)p.x, (float)p.y, (float)p.z};
+        buf_add(out, &rounded, sizeof rounded);
+    }
+    buf_pad(out, 0, 8, 0);
+    add_array(out, piece->corners, piece->triangle_count, 3 * sizeof(uint32_t));
+    add_array(out, piece->triangle_faces, piece->triangle_count, sizeof(uint32_t));
+    add_array(out, piece->faces, piece->face_count, sizeof piece->faces[0]);
+}
+
+void figure_write(const struct figure *figure, size_t first_piece, struct buf *out)
+{
+    assert(first_piece <= figure->piece_count);
+    const struct text texts[4] = {figure->id, figure->class_name, figure->name, figure->parent_id};
+    struct figure_head head = {
+        .piece_count = (uint32_t)(figure->piece_count - first_piece),
+        .height_m = figure->height_m,
+        .dropped_error_m = figure->dropped_error_m,
+        .origin = {figure->origin_ecef_m.x, figure->origin_ecef_m.y, figure->origin_ecef_m.z},
+    };
+    for (int i = 0; i < 4; i++) {
+        head.text_sizes[i] = (uint32_t)texts[i].size;
+    }
+    assert(out->size % 8 == 0);
+    buf_add(out, &head, sizeof head);
+    for (int i = 0; i < 4; i++) {
+        add_array(out, texts[i].data, texts[i].size, 1);
+    }
+    for (size_t i = first_piece; i < figure->piece_count; i++) {
+        piece_write(&figure->pieces[i], out);
+    }
+}
+
+/* The next `count * size` bytes, or NULL past the end: only a damaged
+ * temporary file gets there. */
+static const void *take(struct span bytes, size_t *at, size_t count, size_t size)
+{
+    const size_t need = count * size;
+    if (*at > bytes.size || need > bytes.size - *at) {
+        return NULL;
+    }
+    const void *found = bytes.data + *at;
+    *at += (need + 7) / 8 * 8;
+    return found;
+}
+
+static bool damaged(struct err *err)
+{
+    return err_set(err, ERR_IO, "a temporary file is damaged");
+}
+
+static bool piece_read(struct span bytes, size_t *at, struct arena *arena, struct piece *out,
+                       struct err *err)
+{
+    const struct piece_head *head = take(bytes, at, 1, sizeof *head);
+    if (head == NULL) {
+        return damaged(err);
+    }
+    const float *rounded = take(bytes, at, head->point_count, 3 * sizeof(float));
+    const uint32_t *corners = take(bytes, at, head->triangle_count, 3 * sizeof(uint32_t));
+    const uint32_t *faces_of = take(bytes, at, head->triangle_count, sizeof(uint32_t));
+    const struct piece_face *faces = take(bytes, at, head->face_count, sizeof *faces);
+    if (rounded == NULL || corners == NULL || faces_of == NULL || faces == NULL) {
+        return damaged(err);
+    }
+    struct vec3 *points = arena_array(arena, struct vec3, head->point_count);
+    if (points == NULL) {
+        return arena_full(arena, err);
+    }
+    for (size_t i = 0; i < head->point_count; i++) {
+        points[i] = (struct vec3){(double)rounded[3 * i], (double)rounded[3 * i + 1],
+                                  (double)rounded[3 * i + 2]};
+    }
+    *out = (struct piece){
+        .error_m = head->error_m,
+        .bytes = head->bytes,
+        .is_one_sided = head->is_one_sided != 0,
+        .point_count = head->point_count,
+        .triangle_count = head->triangle_count,
+        .face_count = head->face_count,
+        .points = points,
+        .corners = corners,
+        .triangle_faces = faces_of,
+        .faces = faces,
+    };
+    return true;
+}
+
+bool figure_read(struct span bytes, size_t *at, struct arena *arena, struct figure *out,
+                 struct err *err)
+{
+    const struct figure_head *head = take(bytes, at, 1, sizeof *head);
+    if (head == NULL) {
+        return damaged(err);
+    }
+    struct figure figure = {
+        .height_m = head->height_m,
+        .dropped_error_m = head->dropped_error_m,
+        .origin_ecef_m = {head->origin[0], head->origin[1], head->origin[2]},
+        .piece_count = head->piece_count,
+    };
+    struct text *texts[4] = {&figure.id, &figure.class_name, &figure.name, &figure.parent_id};
+    for (int i = 0; i < 4; i++) {
+        const void *data = take(bytes, at, head->text_sizes[i], 1);
+        if (data == NULL) {
+            return damaged(err);
+        }
+        *texts[i] = (struct text){data, head->text_sizes[i]};
+    }
+    struct piece *pieces = arena_array(arena, struct piece, figure.piece_count);
+    if (pieces == NULL) {
+        return arena_full(arena, err);
+    }
+    for (size_t i = 0; i < figure.piece_count; i++) {
+        if (!piece_read(bytes, at, arena, &pieces[i], err)) {
+            return false;
+        }
+    }
+    figure.pieces = pieces;
+    *out = figure;
+    return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TILER_PIECE_H
+#define TILER_PIECE_H
+
+/*
+ * piece.h - what one feature can look like in a tile: a version of its shape,
+ * painted, with what it costs and how wrong it is.
+ *
+ * A feature's pieces are a chain from fine to coarse: bytes fall, error rises.
+ * After the last comes "not there", which costs nothing and is wrong by the
+ * feature's own size. A node of the tree picks one piece of each feature that
+ * its children showed, and hands on those that are coarser.
+ *
+ * Frame    the feature's own: metres, z up at origin_ecef_m
+ */
+
+#include "formats/base/arena.h"
+#include "formats/base/buf.h"
+#include "formats/base/vec.h"
+#include "tiler/paint.h"
+
+struct piece_face {
+    struct vec3f normal;
+    struct paint paint;
+};
+
+struct piece {
+    double error_m;   /* certified two-sided distance to full detail */
+    uint32_t bytes;   /* what it is expected to cost in a tile */
+    bool is_one_sided; /* its triangles are known to face outward */
+    uint32_t point_count;
+    uint32_t triangle_count;
+    uint32_t face_count;
+    const struct vec3 *points;
+    const uint32_t *corners;        /* triangle_count x 3 */
+    const uint32_t *triangle_faces; /* per triangle */
+    const struct piece_face *faces;
+};
+
+/* A feature on its way up the tree. */
+struct figure {
+    struct text id;
+    struct text class_name;
+    struct text name;
+    struct text parent_id;
+    double height_m;
+    double dropped_error_m; /* of leaving it out: its diameter */
+    struct vec3 origin_ecef_m;
+    const struct piece *pieces; /* fine to coarse */
+    size_t piece_count;         /* may be 0: can only be left out */
+};
+
+/* What a piece of so many triangles, faces and distinct points costs in a
+ * compressed tile, in bytes: for choosing, not for accounting. */
+uint32_t piece_estimate_bytes(uint32_t triangle_count, uint32_t face_count);
+
+/* Adds the figure with pieces from `first_piece` on; coordinates are kept as
+ * floats (a feature 1 km across: 0.06 mm). */
+void figure_write(const struct figure *figure, size_t first_piece, struct buf *out);
+
+/*
+ * Reads the next figure at *at, which moves behind it.
+ *
+ * Memory   *out points into `bytes` (aligned to 8) and into `arena`
+ */
+ERR_CHECKED bool figure_read(struct span bytes, size_t *at, struct arena *arena,
+                             struct figure *out, struct err *err);
+
+#endif
