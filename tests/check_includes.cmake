@@ -6,6 +6,7 @@
 set(may_formats/base formats/base)
 set(may_formats formats)
 set(may_tiler formats tiler)
+set(may_fixtures formats/base fixtures)
 set(may_server formats server)
 
 # One third-party header, one file that may include it.
@@ -21,7 +22,7 @@ set(only_draco/compression/expert_encode.h formats/draco.cpp)
 set(only_draco/mesh/mesh.h formats/draco.cpp)
 
 set(broken 0)
-foreach(layer formats/base formats tiler server)
+foreach(layer formats/base formats tiler server fixtures)
     file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/${layer}/*.[ch] ${ROOT}/${layer}/*.[ch]pp)
     foreach(file IN LISTS files)
         file(STRINGS ${ROOT}/${file} lines REGEX "^#include ")
