@@ -62,3 +62,6 @@ export function report() {
   console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
   process.exitCode = count.failed ? 1 : 0;
 }
+
+/** True in the file that node was asked to run. */
+export const isMain = (url) => fs.realpathSync(process.argv[1]) === fileURLToPath(url);
