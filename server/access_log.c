@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/access_log.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "formats/base/io.h"
+#include "formats/json_write.h"
+
+enum { LINES_BYTES_MAX = 4 << 20 };
+
+static bool open_path(const char *path, int *out, struct err *err)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        return io_error(err, "open", path);
+    }
+    *out = fd;
+    return true;
+}
+
+bool access_log_open(struct access_log *log, const char *path, struct err *err)
+{
+    int fd = STDOUT_FILENO;
+    if (path != NULL && !open_path(path, &fd, err)) {
+        return false;
+    }
+    pthread_mutex_init(&log->lock, NULL);
+    log->path = path;
+    log->fd = fd;
+    return true;
+}
+
+void access_log_close(struct access_log *log)
+{
+    if (log->path != NULL) {
+        close(log->fd);
+    }
+    pthread_mutex_destroy(&log->lock);
+}
+
+bool access_log_reopen(struct access_log *log, struct err *err)
+{
+    int fd;
+    if (log->path == NULL) {
+        return true;
+    }
+    if (!open_path(log->path, &fd, err)) {
+        return false;
+    }
+    pthread_mutex_lock(&log->lock);
+    close(log->fd);
+    log->fd = fd;
+    pthread_mutex_unlock(&log->lock);
+    return true;
+}
+
+void access_log_lines_init(struct access_log_lines *lines)
+{
+    buf_init(&lines->text, LINES_BYTES_MAX);
+    lines->second = -1;
+    lines->stamp[0] = '\0';
+}
+
+void access_log_lines_release(struct access_log_lines *lines)
+{
+    buf_release(&lines->text);
+}
+
+/* printf costs more than the rest of a line. */
+static char *print_number(char *at, uint64_t value)
+{
+    char digits[20];
+    int count = 0;
+    do {
+        digits[count++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    while (count > 0) {
+        *at++ = digits[--count];
+    }
+    return at;
+}
+
+static char *print_text(char *at, const char *text, size_t size)
+{
+    memcpy(at, text, size);
+    return at + size;
+}
+
+#define PRINT(at, constant) print_text((at), (constant), sizeof(constant) - 1)
+
+static void name_second(struct access_log_lines *lines, int64_t second)
+{
+    const time_t when = (time_t)second;
+    struct tm parts;
+    if (gmtime_r(&when, &parts) != NULL) {
+        strftime(lines->stamp, sizeof lines->stamp, "%Y-%m-%dT%H:%M:%S", &parts);
+    }
+    lines->second = second;
+}
+
+/* True when JSON needs no escapes for it. */
+static bool is_plain(struct text text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        const unsigned char c = (unsigned char)text.data[i];
+        if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_json_text(struct buf *out, struct text text)
+{
+    if (is_plain(text)) {
+        buf_add_byte(out, '"');
+        buf_add(out, text.data, text.size);
+        buf_add_byte(out, '"');
+    } else {
+        json_write_text(out, text);
+    }
+}
+
+void access_log_add(struct access_log_lines *lines, const struct access_log_entry *entry)
+{
+    struct buf *out = &lines->text;
+    const size_t before = out->size;
+    if (entry->time_ms / 1000 != lines->second) {
+        name_second(lines, entry->time_ms / 1000);
+    }
+    char fixed[160];
+    char *at = PRINT(fixed, "{\"time\":\"");
+    at = print_text(at, lines->stamp, strlen(lines->stamp));
+    *at++ = '.';
+    const unsigned ms = (unsigned)(entry->time_ms % 1000);
+    *at++ = (char)('0' + ms / 100);
+    *at++ = (char)('0' + ms / 10 % 10);
+    *at++ = (char)('0' + ms % 10);
+    at = PRINT(at, "Z\",\"method\":");
+    buf_add(out, fixed, (size_t)(at - fixed));
+    add_json_text(out, text_of(entry->method));
+    buf_add(out, ",\"path\":", 8);
+    add_json_text(out, entry->path);
+    at = PRINT(fixed, ",\"status\":");
+    at = print_number(at, entry->status);
+    at = PRINT(at, ",\"bytes\":");
+    at = print_number(at, entry->bytes);
+    at = PRINT(at, ",\"us\":");
+    at = print_number(at, entry->microseconds);
+    buf_add(out, fixed, (size_t)(at - fixed));
+    if (entry->package != NULL) {
+        buf_add_text(out, ",\"package\":");
+        add_json_text(out, text_of(entry->package));
+    }
+    if (entry->is_cut) {
+        buf_add_text(out, ",\"cut\":true");
+    }
+    if (entry->failure != NULL) {
+        buf_add_text(out, ",\"error\":");
+        json_write_text(out, text_of(entry->failure));
+    }
+    buf_add(out, "}\n", 2);
+    if (out->refusal != ERR_NONE) {
+        out->size = before;
+        out->refusal = ERR_NONE;
+    }
+}
+
+void access_log_flush(struct access_log *log, struct access_log_lines *lines)
+{
+    struct err ignored;
+    if (lines->text.size == 0) {
+        return;
+    }
+    pthread_mutex_lock(&log->lock);
+    const bool is_written = io_write(log->fd, lines->text.data, lines->text.size, &ignored);
+    pthread_mutex_unlock(&log->lock);
+    (void)is_written;
+    buf_reset(&lines->text);
+}

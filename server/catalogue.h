@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CATALOGUE_H
+#define SERVER_CATALOGUE_H
+
+/*
+ * catalogue.h - the packages that are served, by id, and the one pointer that
+ * says which catalogue is in force.
+ *
+ * A catalogue never changes. Reloading opens a new one, which takes over every
+ * store whose package is the same as before, and puts it in the old one's place;
+ * workers see that at their next turn. A package that was replaced keeps its old
+ * store for a while, behind the new one: a viewer that holds the old tileset.json
+ * still gets its tiles.
+ *
+ * Threads  A catalogue is shared and read only. struct catalogue_current is the
+ *          one place that changes; its functions lock.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "formats/base/err.h"
+#include "server/store.h"
+
+/* Revisions of one package that answer: the newest first. */
+enum { CATALOGUE_REVISIONS_MAX = 8, CATALOGUE_ENTRIES_MAX = 100000 };
+
+struct catalogue_entry {
+    const char *id;    /* the name of the file or folder, without ".3tz" */
+    const char *title; /* never empty: the id when the package has none */
+    struct store *stores[CATALOGUE_REVISIONS_MAX];
+    int64_t retired_s[CATALOGUE_REVISIONS_MAX]; /* when it stopped being the newest */
+    size_t store_count;                         /* 1 or more */
+};
+
+struct catalogue {
+    atomic_uint holder_count;
+    struct arena memory;
+    uint64_t number;                 /* one more than the catalogue's before */
+    struct catalogue_entry *entries; /* sorted by id */
+    size_t entry_count;
+    struct store *viewer; /* the viewer's page, or NULL */
+    struct store *cesium; /* CesiumJS, or NULL */
+};
+
+struct catalogue_options {
+    const char *const *paths; /* packages, and folders of packages */
+    size_t path_count;
+    struct store *viewer; /* held by the catalogue; may be NULL */
+    struct store *cesium;
+    int64_t grace_s; /* how long a replaced revision still answers */
+    int64_t now_s;   /* monotonic */
+};
+
+/* Told about every path that cannot be served, and about empty folders. */
+typedef void (*catalogue_note)(void *argument, const struct err *what);
+
+/*
+ * Opens every package that can be opened. A PATH is a package when it is a file
+ * or a folder with a tileset.json; another folder's entries are looked at, not
+ * deeper.
+ *
+ * previous   NULL at first. A package whose path led to the same bytes then is
+ *            taken over; one that cannot be opened now keeps its old store.
+ * Errors     ERR_NOMEM, ERR_LIMIT; everything else is a note. A catalogue
+ *            without entries is a success.
+ */
+ERR_CHECKED bool catalogue_open(const struct catalogue_options *options,
+                                const struct catalogue *previous, catalogue_note note,
+                                void *argument, struct catalogue **out, struct err *err);
+
+void catalogue_drop(struct catalogue *catalogue); /* NULL is fine */
+
+/* True when both serve the same stores under the same ids. */
+bool catalogue_equals(const struct catalogue *a, const struct catalogue *b);
+
+/* The entry of that id or NULL. */
+const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, struct text id);
+
+/* True when reloading would change something. Looks at every path and at every
+ * entry's file; two system calls an entry. */
+bool catalogue_is_stale(const struct catalogue *catalogue, const struct catalogue_options *options);
+
+/* ---- the one in force ---- */
+
+struct catalogue_current {
+    pthread_mutex_t lock;
+    struct catalogue *catalogue;
+    atomic_uint generation; /* counts replacements */
+    atomic_bool is_draining;
+};
+
+void catalogue_current_init(struct catalogue_current *current, struct catalogue *first);
+void catalogue_current_release(struct catalogue_current *current);
+
+/* Puts a catalogue in force; takes over the caller's hold. */
+void catalogue_current_replace(struct catalogue_current *current, struct catalogue *next);
+
+/* A hold on the one in force, for catalogue_drop(). */
+struct catalogue *catalogue_current_hold(struct catalogue_current *current);
+
+/* Says once and for all that the server is shutting down. */
+static inline void catalogue_current_drain(struct catalogue_current *current)
+{
+    atomic_store(&current->is_draining, true);
+}
+
+static inline bool catalogue_current_is_draining(struct catalogue_current *current)
+{
+    return atomic_load(&current->is_draining);
+}
+
+static inline unsigned catalogue_current_generation(struct catalogue_current *current)
+{
+    return atomic_load(&current->generation);
+}
+
+#endif

@@ -1,0 +1,995 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "server/http.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "formats/base/io.h"
+#include "server/routes.h"
+
+enum { WORKERS_MAX = 256, BACKLOG = 1024 };
+/* The library clears its pool for every request: 8 KiB costs half of 32 KiB. */
+enum { POOL_BYTES = 8 * 1024 };
+enum { SWEEP_MS = 1000, RATE_WINDOW_MS = 10 * 1000 };
+enum { REQUEST_MEMORY_MAX = 512 << 20, EXPANDED_KEPT_BYTES = 32 << 20 };
+enum { HEADER_LINE_MAX = 128 };
+
+enum phase {
+    PHASE_IDLE,   /* no byte of a request seen */
+    PHASE_HEAD,   /* a request has begun */
+    PHASE_BODY,   /* its head is here */
+    PHASE_SENDING /* the answer is on its way */
+};
+
+struct connection {
+    struct connection *before, *after; /* of those that are open */
+    struct worker *worker;
+    int fd;
+    enum phase phase;
+    int64_t since_ms;   /* of the phase, or of the rate window */
+    uint64_t byte_mark; /* received when idle, acknowledged when sending */
+    bool has_mark;
+    bool is_fresh; /* no request yet */
+    bool is_seen;  /* the handler was called for this request */
+    bool is_answered;
+    uint64_t begin_ns;
+    struct arena memory; /* of the request */
+    struct text path, query;
+    struct request request;
+    struct buf body;
+    struct response response;
+    uint64_t sent_bytes;
+    char method[12];
+};
+
+struct worker {
+    struct http *http;
+    pthread_t thread;
+    bool is_started;
+    int listen_fd;
+    int wake_fd;
+    struct MHD_Daemon *daemon;
+    struct arena memory; /* connections */
+    struct connection *open_connections;
+    struct connection *free_connections;
+    struct catalogue *catalogue;
+    unsigned generation;
+    struct store_cache *cache;
+    struct access_log_lines lines;
+    int64_t now_ms;  /* monotonic, of this turn */
+    int64_t wall_ms; /* since 1970, of this turn */
+    int64_t swept_ms;
+    int64_t drain_end_ms; /* 0: not draining */
+};
+
+struct http {
+    struct arena memory;
+    struct http_options options;
+    struct catalogue_current *current;
+    struct access_log *log;
+    struct worker *workers;
+    char address[80];
+    unsigned drain_wait_s;
+};
+
+/* ---- clocks ---- */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+static int64_t clock_ms(clockid_t clock)
+{
+    return (int64_t)(clock_ns(clock) / 1000000U);
+}
+
+/* ---- the guard ---- */
+
+/* What the headers of one request say, collected in one pass. */
+struct header_scan {
+    struct request *request;
+    unsigned host_count;
+    unsigned length_count;
+    unsigned coding_count;
+    bool is_chunked;
+    bool is_bad;
+    uint64_t length;
+};
+
+static bool is_header(struct text key, const char *name)
+{
+    return key.size == strlen(name) && strncasecmp(key.data, name, key.size) == 0;
+}
+
+static bool is_clean(struct text value)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        const unsigned char c = (unsigned char)value.data[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7F) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_length(struct text value, uint64_t *out)
+{
+    if (value.size == 0 || value.size > 18) {
+        return false;
+    }
+    uint64_t length = 0;
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9') {
+            return false;
+        }
+        length = 10 * length + (uint64_t)(value.data[i] - '0');
+    }
+    *out = length;
+    return true;
+}
+
+static bool is_host(struct text value)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        const char c = value.data[i];
+        const bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || strchr(".-_:[]%", c) != NULL;
+        if (!ok || c == '\0') {
+            return false;
+        }
+    }
+    return value.size > 0 && value.size < 256;
+}
+
+static void scan_framing(struct header_scan *scan, struct text key, struct text value)
+{
+    if (is_header(key, "Host")) {
+        scan->host_count++;
+        scan->is_bad = scan->is_bad || !is_host(value);
+        scan->request->host = value;
+    } else if (is_header(key, "Content-Length")) {
+        scan->length_count++;
+        scan->is_bad = scan->is_bad || !read_length(value, &scan->length);
+    } else if (is_header(key, "Transfer-Encoding")) {
+        scan->coding_count++;
+        scan->is_chunked = is_header(value, "chunked");
+    }
+}
+
+static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const char *key_data,
+                                   size_t key_size, const char *value_data, size_t value_size)
+{
+    (void)kind;
+    struct header_scan *scan = cls;
+    struct request *request = scan->request;
+    const struct text key = {key_data, key_size};
+    const struct text value = {value_data == NULL ? "" : value_data, value_size};
+    if (!is_clean(value) || !is_clean(key)) {
+        scan->is_bad = true;
+        return MHD_YES;
+    }
+    const struct {
+        const char *name;
+        struct text *field;
+    } kept[] = {
+        {"Accept", &request->accept},
+        {"Accept-Encoding", &request->accept_encoding},
+        {"If-None-Match", &request->if_none_match},
+        {"If-Match", &request->if_match},
+        {"Range", &request->range},
+        {"If-Range", &request->if_range},
+        {"Content-Type", &request->content_type},
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        if (is_header(key, kept[i].name)) {
+            *kept[i].field = value;
+            return MHD_YES;
+        }
+    }
+    scan_framing(scan, key, value);
+    return MHD_YES;
+}
+
+/* The status a request is refused with, and why; 0 when it may go on. */
+static unsigned refuse(const struct header_scan *scan, const struct connection *connection,
+                       bool is_old, const char **out_why)
+{
+    if (scan->is_bad) {
+        *out_why = "a header with a bad value";
+        return 400;
+    }
+    if (scan->host_count > 1 || (scan->host_count == 0 && !is_old)) {
+        *out_why = "exactly one Host header is needed";
+        return 400;
+    }
+    if (scan->length_count > 1 || (scan->length_count > 0 && scan->coding_count > 0) ||
+        scan->coding_count > 1) {
+        *out_why = "the length of the body is given more than once";
+        return 400;
+    }
+    if (scan->coding_count == 1 && !scan->is_chunked) {
+        *out_why = "no transfer coding but chunked";
+        return 501;
+    }
+    const bool has_body = scan->length > 0 || scan->coding_count > 0;
+    if (has_body && connection->request.method != MESSAGE_POST) {
+        *out_why = "this method takes no body";
+        return 413;
+    }
+    if (scan->length > connection->worker->http->options.body_bytes) {
+        *out_why = "the body is too large";
+        return 413;
+    }
+    return 0;
+}
+
+static enum message_method read_method(const char *method)
+{
+    static const struct {
+        const char *name;
+        enum message_method method;
+    } methods[] = {{"GET", MESSAGE_GET},
+                   {"HEAD", MESSAGE_HEAD},
+                   {"OPTIONS", MESSAGE_OPTIONS},
+                   {"POST", MESSAGE_POST}};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (strcmp(method, methods[i].name) == 0) {
+            return methods[i].method;
+        }
+    }
+    return MESSAGE_OTHER;
+}
+
+/* ---- answers ---- */
+
+static void give_back_view(void *cls)
+{
+    store_view_give_back(cls);
+}
+
+static void forget_prepared(void *prepared)
+{
+    MHD_destroy_response(prepared);
+}
+
+/* The library does not write to a response's bytes; its interface is older than
+ * const. */
+static void *unconst(const void *bytes)
+{
+    return (void *)(uintptr_t)bytes;
+}
+
+/* A response over a view's bytes; it holds the view until it is destroyed. */
+static struct MHD_Response *make_view_response(struct store_view *view, uint64_t first, size_t size)
+{
+    struct MHD_Response *made;
+    store_view_keep(view);
+    if (view->part_count == 1) {
+        made = MHD_create_response_from_buffer_with_free_callback_cls(
+            size, unconst(view->parts[0].data + first), give_back_view, view);
+    } else {
+        struct MHD_IoVec parts[3];
+        assert(first == 0 && size == view->bytes);
+        for (size_t i = 0; i < view->part_count; i++) {
+            parts[i] = (struct MHD_IoVec){view->parts[i].data, view->parts[i].size};
+        }
+        made =
+            MHD_create_response_from_iovec(parts, (unsigned)view->part_count, give_back_view, view);
+    }
+    if (made == NULL) {
+        store_view_give_back(view);
+    }
+    return made;
+}
+
+static struct MHD_Response *make_response(const struct response *response)
+{
+    struct MHD_Response *made;
+    if (response->view != NULL && response->bytes.size > 0) {
+        made = make_view_response(response->view, response->first, response->bytes.size);
+    } else {
+        const size_t size = response->view != NULL ? 0 : response->bytes.size;
+        made = MHD_create_response_from_buffer(
+            size, size == 0 ? NULL : unconst(response->bytes.data), MHD_RESPMEM_PERSISTENT);
+    }
+    for (size_t i = 0; made != NULL && i < response->header_count; i++) {
+        if (MHD_add_response_header(made, response->headers[i].name, response->headers[i].value) !=
+            MHD_YES) {
+            MHD_destroy_response(made);
+            made = NULL;
+        }
+    }
+    return made;
+}
+
+/* What is prepared of a whole view is used again for every client. */
+static struct MHD_Response *prepared_response(const struct response *response)
+{
+    struct store_view *view = response->view;
+    void **slot = &view->prepared[response->status == 304 ? 1 : 0];
+    if (*slot == NULL) {
+        *slot = make_response(response);
+        view->forget = forget_prepared;
+    }
+    return *slot;
+}
+
+static enum MHD_Result send_response(struct MHD_Connection *handle, struct connection *connection)
+{
+    struct response *response = &connection->response;
+    struct store_view *view = response->view;
+    const bool must_close = response->must_close || connection->worker->drain_end_ms != 0;
+    enum MHD_Result queued = MHD_NO;
+    struct MHD_Response *made;
+    if (response->is_whole_view && !must_close && store_view_is_kept(view)) {
+        made = prepared_response(response);
+        if (made != NULL) {
+            queued = MHD_queue_response(handle, response->status, made);
+        }
+    } else {
+        made = make_response(response);
+        if (made != NULL && must_close &&
+            MHD_add_response_header(made, "Connection", "close") != MHD_YES) {
+            MHD_destroy_response(made);
+            made = NULL;
+        }
+        if (made != NULL) {
+            queued = MHD_queue_response(handle, response->status, made);
+            MHD_destroy_response(made);
+        }
+    }
+    store_view_give_back(view);
+    response->view = NULL;
+    connection->sent_bytes = connection->request.method == MESSAGE_HEAD ? 0 : response->bytes.size;
+    connection->is_answered = true;
+    connection->phase = PHASE_SENDING;
+    connection->since_ms = connection->worker->now_ms;
+    connection->has_mark = false;
+    return queued;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *connection)
+{
+    const struct worker *worker = connection->worker;
+    const struct routes_context context = {worker->catalogue, worker->cache,
+                                           worker->http->options.public_url,
+                                           worker->drain_end_ms != 0};
+    connection->request.body = buf_span(&connection->body);
+    routes_answer(&context, &connection->request, &connection->memory, &connection->response);
+    return send_response(handle, connection);
+}
+
+static enum MHD_Result answer_refusal(struct MHD_Connection *handle, struct connection *connection,
+                                      unsigned status, const char *why)
+{
+    routes_problem(status, why, &connection->memory, &connection->response);
+    connection->response.must_close = true;
+    return send_response(handle, connection);
+}
+
+/* ---- the library's callbacks ---- */
+
+static struct connection *connection_of(struct MHD_Connection *handle)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* Called with the whole URI once the request line is here, before the library
+ * takes the query apart in place. */
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *handle)
+{
+    (void)cls;
+    struct connection *connection = connection_of(handle);
+    if (connection == NULL) {
+        return NULL;
+    }
+    connection->begin_ns = clock_ns(CLOCK_MONOTONIC);
+    connection->phase = PHASE_HEAD;
+    connection->since_ms = connection->worker->now_ms;
+    connection->is_fresh = false;
+    connection->is_seen = false;
+    connection->is_answered = false;
+    connection->response = (struct response){.status = 0};
+    connection->request = (struct request){.method = MESSAGE_OTHER};
+    const char *mark = strchr(uri, '?');
+    connection->path = (struct text){uri, mark == NULL ? strlen(uri) : (size_t)(mark - uri)};
+    connection->query = (struct text){NULL, 0};
+    if (mark != NULL) {
+        const struct text query = text_of(mark + 1);
+        connection->query.data = message_keep(&connection->memory, query);
+        connection->query.size = connection->query.data == NULL ? 0 : query.size;
+    }
+    return connection;
+}
+
+static enum MHD_Result begin_request(struct MHD_Connection *handle, struct connection *connection,
+                                     const char *url, const char *method, const char *version)
+{
+    struct request *request = &connection->request;
+    connection->is_seen = true;
+    connection->phase = PHASE_BODY;
+    snprintf(connection->method, sizeof connection->method, "%.10s", method);
+    connection->path = text_of(url);
+    request->method = read_method(method);
+    request->path = connection->path;
+    request->query = connection->query;
+    struct header_scan scan = {.request = request};
+    MHD_get_connection_values_n(handle, MHD_HEADER_KIND, scan_header, &scan);
+    const char *why = NULL;
+    const unsigned status = refuse(&scan, connection, strcmp(version, "HTTP/1.1") != 0, &why);
+    return status == 0 ? MHD_YES : answer_refusal(handle, connection, status, why);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *handle, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **con_cls)
+{
+    (void)cls;
+    struct connection *connection = *con_cls;
+    if (connection == NULL) {
+        return MHD_NO;
+    }
+    if (!connection->is_seen) {
+        /* An answer now would close the connection: see http.h. */
+        return begin_request(handle, connection, url, method, version);
+    }
+    if (*upload_size > 0) {
+        buf_add(&connection->body, upload, *upload_size);
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (connection->is_answered) {
+        return MHD_YES;
+    }
+    if (connection->body.refusal != ERR_NONE) {
+        return answer_refusal(handle, connection, 413, "the body is too large");
+    }
+    return answer(handle, connection);
+}
+
+static void log_request(struct connection *connection, enum MHD_RequestTerminationCode code)
+{
+    struct worker *worker = connection->worker;
+    const struct access_log_entry entry = {
+        .time_ms = worker->wall_ms,
+        .method = connection->method,
+        .path = connection->path,
+        .status = connection->response.status,
+        .bytes = connection->sent_bytes,
+        .microseconds = (clock_ns(CLOCK_MONOTONIC) - connection->begin_ns) / 1000,
+        .package = connection->response.package,
+        .failure = connection->response.failure,
+        .is_cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK,
+    };
+    access_log_add(&worker->lines, &entry);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *handle, void **con_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)cls;
+    (void)handle;
+    struct connection *connection = *con_cls;
+    if (connection == NULL) {
+        return;
+    }
+    if (connection->is_seen) {
+        log_request(connection, code);
+    }
+    buf_release(&connection->body);
+    arena_release(&connection->memory);
+    connection->phase = PHASE_IDLE;
+    connection->since_ms = connection->worker->now_ms;
+    connection->has_mark = false;
+    connection->is_seen = false;
+    *con_cls = NULL;
+}
+
+static void open_connection(struct worker *worker, struct MHD_Connection *handle, void **socket_cls)
+{
+    struct connection *connection = worker->free_connections;
+    if (connection != NULL) {
+        worker->free_connections = connection->after;
+    } else {
+        connection = arena_array(&worker->memory, struct connection, 1);
+    }
+    *socket_cls = connection;
+    if (connection == NULL) {
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *connection = (struct connection){.worker = worker,
+                                      .fd = info == NULL ? -1 : info->connect_fd,
+                                      .since_ms = worker->now_ms,
+                                      .is_fresh = true,
+                                      .after = worker->open_connections};
+    arena_init(&connection->memory, REQUEST_MEMORY_MAX);
+    buf_init(&connection->body, (size_t)worker->http->options.body_bytes);
+    if (connection->after != NULL) {
+        connection->after->before = connection;
+    }
+    worker->open_connections = connection;
+}
+
+static void close_connection(struct worker *worker, struct connection *connection)
+{
+    if (connection->before != NULL) {
+        connection->before->after = connection->after;
+    } else {
+        worker->open_connections = connection->after;
+    }
+    if (connection->after != NULL) {
+        connection->after->before = connection->before;
+    }
+    buf_release(&connection->body);
+    arena_release(&connection->memory);
+    connection->after = worker->free_connections;
+    worker->free_connections = connection;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *handle, void **socket_cls,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        open_connection(cls, handle, socket_cls);
+    } else if (*socket_cls != NULL) {
+        close_connection(cls, *socket_cls);
+        *socket_cls = NULL;
+    }
+}
+
+/* Paths are decoded by message_path_read(): the library would cut them at %00. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *handle, char *text)
+{
+    (void)cls;
+    (void)handle;
+    return strlen(text);
+}
+
+static void drop_message(void *cls, const char *format, va_list args)
+{
+    (void)cls;
+    (void)format;
+    (void)args;
+}
+
+/* ---- deadlines ---- */
+
+static void cut(struct connection *connection)
+{
+    /* The library sees the end of the stream at its next turn and cleans up. */
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+static bool read_tcp(int fd, struct tcp_info *out)
+{
+    socklen_t size = sizeof *out;
+    *out = (struct tcp_info){0};
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, out, &size) == 0;
+}
+
+/* A client that is idle may stay; one that has begun a request must go on. The
+ * library does not tell of the first bytes, the kernel does. */
+static void sweep_idle(struct connection *connection, int64_t waited_ms)
+{
+    const struct worker *worker = connection->worker;
+    const struct http_options *options = &worker->http->options;
+    const unsigned limit_s = connection->is_fresh ? options->head_s : options->idle_s;
+    if (worker->drain_end_ms != 0 || waited_ms > (int64_t)limit_s * 1000) {
+        cut(connection);
+        return;
+    }
+    struct tcp_info info;
+    if (connection->is_fresh || waited_ms < SWEEP_MS || !read_tcp(connection->fd, &info)) {
+        return;
+    }
+    if (!connection->has_mark) {
+        connection->byte_mark = info.tcpi_bytes_received;
+        connection->has_mark = true;
+    } else if (info.tcpi_bytes_received != connection->byte_mark) {
+        connection->phase = PHASE_HEAD;
+        connection->since_ms = worker->now_ms;
+    }
+}
+
+/* Acknowledged bytes in each window of ten seconds must reach the floor. */
+static void sweep_sending(struct connection *connection, int64_t waited_ms)
+{
+    struct tcp_info info;
+    if (!read_tcp(connection->fd, &info)) {
+        return;
+    }
+    if (!connection->has_mark) {
+        connection->byte_mark = info.tcpi_bytes_acked;
+        connection->has_mark = true;
+        connection->since_ms = connection->worker->now_ms;
+    } else if (waited_ms >= RATE_WINDOW_MS) {
+        const uint64_t taken = info.tcpi_bytes_acked - connection->byte_mark;
+        const uint64_t floor_bytes =
+            (uint64_t)connection->worker->http->options.send_rate * (RATE_WINDOW_MS / 1000);
+        if (taken < floor_bytes) {
+            cut(connection);
+        }
+        connection->byte_mark = info.tcpi_bytes_acked;
+        connection->since_ms = connection->worker->now_ms;
+    }
+}
+
+static void sweep(struct worker *worker)
+{
+    const struct http_options *options = &worker->http->options;
+    struct connection *next;
+    for (struct connection *each = worker->open_connections; each != NULL; each = next) {
+        next = each->after;
+        const int64_t waited_ms = worker->now_ms - each->since_ms;
+        if (each->phase == PHASE_IDLE) {
+            sweep_idle(each, waited_ms);
+        } else if (each->phase == PHASE_SENDING) {
+            sweep_sending(each, waited_ms);
+        } else {
+            const unsigned limit_s =
+                each->phase == PHASE_HEAD ? options->head_s : options->request_s;
+            if (waited_ms > (int64_t)limit_s * 1000) {
+                cut(each);
+            }
+        }
+    }
+    worker->swept_ms = worker->now_ms;
+}
+
+/* ---- a worker ---- */
+
+static void read_clocks(struct worker *worker)
+{
+    worker->now_ms = clock_ms(CLOCK_MONOTONIC);
+    worker->wall_ms = clock_ms(CLOCK_REALTIME);
+}
+
+/* Takes the catalogue in force when it has changed, and lets go of the views of
+ * packages that are gone. */
+static void follow_catalogue(struct worker *worker)
+{
+    struct catalogue_current *current = worker->http->current;
+    const unsigned generation = catalogue_current_generation(current);
+    if (generation == worker->generation) {
+        return;
+    }
+    struct catalogue *old = worker->catalogue;
+    worker->catalogue = catalogue_current_hold(current);
+    worker->generation = generation;
+    if (old != NULL) {
+        store_cache_retain(worker->cache, worker->catalogue->number);
+        catalogue_drop(old);
+    }
+}
+
+/* False when a drain has ended. */
+static bool follow_drain(struct worker *worker)
+{
+    if (worker->drain_end_ms == 0) {
+        if (!catalogue_current_is_draining(worker->http->current)) {
+            return true;
+        }
+        worker->drain_end_ms = worker->now_ms + (int64_t)worker->http->drain_wait_s * 1000;
+        const MHD_socket listening = MHD_quiesce_daemon(worker->daemon);
+        if (listening != MHD_INVALID_SOCKET) {
+            close(listening);
+            worker->listen_fd = -1;
+        }
+    }
+    sweep(worker);
+    return worker->open_connections != NULL && worker->now_ms < worker->drain_end_ms;
+}
+
+static int wait_ms(struct worker *worker)
+{
+    MHD_UNSIGNED_LONG_LONG limit = SWEEP_MS;
+    MHD_UNSIGNED_LONG_LONG wanted;
+    if (MHD_get_timeout(worker->daemon, &wanted) == MHD_YES && wanted < limit) {
+        limit = wanted;
+    }
+    return worker->drain_end_ms != 0 && limit > 20 ? 20 : (int)limit;
+}
+
+static void *run_worker(void *argument)
+{
+    struct worker *worker = argument;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd watched[2] = {{.fd = info->epoll_fd, .events = POLLIN},
+                                {.fd = worker->wake_fd, .events = POLLIN}};
+    read_clocks(worker);
+    do {
+        poll(watched, 2, wait_ms(worker));
+        if ((watched[1].revents & POLLIN) != 0) {
+            eventfd_t count;
+            eventfd_read(worker->wake_fd, &count);
+        }
+        read_clocks(worker);
+        follow_catalogue(worker);
+        MHD_run(worker->daemon);
+        access_log_flush(worker->http->log, &worker->lines);
+        if (worker->now_ms - worker->swept_ms >= SWEEP_MS) {
+            sweep(worker);
+        }
+    } while (follow_drain(worker));
+    return NULL;
+}
+
+static void close_worker(struct worker *worker)
+{
+    if (worker->daemon != NULL) {
+        MHD_stop_daemon(worker->daemon);
+        access_log_flush(worker->http->log, &worker->lines);
+    } else if (worker->listen_fd >= 0) {
+        close(worker->listen_fd);
+    }
+    if (worker->wake_fd >= 0) {
+        close(worker->wake_fd);
+    }
+    store_cache_close(worker->cache);
+    catalogue_drop(worker->catalogue);
+    access_log_lines_release(&worker->lines);
+    arena_release(&worker->memory);
+}
+
+static bool open_worker(struct worker *worker, struct err *err)
+{
+    const struct http_options *options = &worker->http->options;
+    const unsigned connections = options->connection_limit / options->worker_count + 1;
+    arena_init(&worker->memory, (size_t)connections * 2 * sizeof(struct connection) + (1 << 20));
+    access_log_lines_init(&worker->lines);
+    const struct store_cache_options cache = {options->cache_slots, EXPANDED_KEPT_BYTES};
+    if (!store_cache_open(cache, &worker->cache, err)) {
+        return false;
+    }
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->wake_fd < 0) {
+        return io_error(err, "make", "eventfd");
+    }
+    read_clocks(worker);
+    follow_catalogue(worker);
+    worker->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, worker,
+                         MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,          /* first */
+                         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)worker->listen_fd, /* */
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,  /* */
+                         MHD_OPTION_CONNECTION_LIMIT, connections,                /* */
+                         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s + options->request_s, /* */
+                         MHD_OPTION_STRICT_FOR_CLIENT, 1,                                     /* */
+                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                                /* */
+                         MHD_OPTION_URI_LOG_CALLBACK, on_uri, worker,                         /* */
+                         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,                   /* */
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, worker,                   /* */
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, worker, MHD_OPTION_END);
+    if (worker->daemon == NULL) {
+        return err_set(err, ERR_LIBRARY, "libmicrohttpd does not start");
+    }
+    return true;
+}
+
+/* ---- sockets ---- */
+
+/* "127.0.0.1:8080" to its halves. */
+static bool split_address(const char *address, char *host, size_t host_bytes, const char **port,
+                          struct err *err)
+{
+    const char *colon = strrchr(address, ':');
+    size_t size = colon == NULL ? 0 : (size_t)(colon - address);
+    const char *from = address;
+    if (colon == NULL || colon[1] == '\0') {
+        return err_set(err, ERR_SCHEMA, "'%s' is not ADDRESS:PORT", address);
+    }
+    if (size >= 2 && from[0] == '[' && from[size - 1] == ']') {
+        from++;
+        size -= 2;
+    }
+    if (size >= host_bytes) {
+        return err_set(err, ERR_SCHEMA, "'%s' is not ADDRESS:PORT", address);
+    }
+    memcpy(host, from, size);
+    host[size] = '\0';
+    *port = colon + 1;
+    return true;
+}
+
+static bool bind_socket(const struct sockaddr *address, socklen_t size, bool is_shared, int *out)
+{
+    const int on = 1;
+    const int off = 0;
+    const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return false;
+    }
+    if (address->sa_family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (is_shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
+        bind(fd, address, size) != 0 || listen(fd, BACKLOG) != 0) {
+        const int code = errno;
+        close(fd);
+        errno = code;
+        return false;
+    }
+    *out = fd;
+    return true;
+}
+
+static bool address_error(struct err *err, const char *address)
+{
+    if (errno == EADDRINUSE) {
+        return err_set(err, ERR_IO,
+                       "another program listens on %s: stop it, or choose with --listen", address);
+    }
+    if (errno == EACCES) {
+        return err_set(err, ERR_IO, "%s: ports below 1024 need permission", address);
+    }
+    return io_error(err, "listen on", address);
+}
+
+/* One socket for each worker on one port. The first, alone and not shared, finds
+ * out whether another program has the port: the kernel would let a second
+ * storeyd of the same user share it, and half of the requests would go there. */
+static bool open_sockets(struct http *http, struct addrinfo *found, struct err *err)
+{
+    struct sockaddr_storage place;
+    socklen_t size = found->ai_addrlen;
+    memcpy(&place, found->ai_addr, size);
+    struct sockaddr *address = (struct sockaddr *)&place;
+    int probe = -1;
+    if (!bind_socket(address, size, false, &probe)) {
+        return address_error(err, http->options.listen);
+    }
+    getsockname(probe, address, &size);
+    close(probe);
+    for (unsigned i = 0; i < http->options.worker_count; i++) {
+        if (!bind_socket(address, size, true, &http->workers[i].listen_fd)) {
+            return address_error(err, http->options.listen);
+        }
+    }
+    char host[48];
+    char port[8];
+    if (getnameinfo(address, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        return err_set(err, ERR_IO, "no name for the address");
+    }
+    snprintf(http->address, sizeof http->address, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s",
+             host, port);
+    return true;
+}
+
+static bool open_address(struct http *http, struct err *err)
+{
+    char host[256];
+    const char *port;
+    if (!split_address(http->options.listen, host, sizeof host, &port, err)) {
+        return false;
+    }
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    const int code = getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &found);
+    if (code != 0) {
+        return err_set(err, ERR_SCHEMA, "'%s' is not an address to listen on: %s",
+                       http->options.listen, gai_strerror(code));
+    }
+    const bool ok = open_sockets(http, found, err);
+    freeaddrinfo(found);
+    return ok;
+}
+
+/* ---- the server ---- */
+
+static void free_http(struct http *http)
+{
+    for (unsigned i = 0; i < http->options.worker_count; i++) {
+        close_worker(&http->workers[i]);
+    }
+    struct arena memory = http->memory; /* it lies in there */
+    arena_release(&memory);
+}
+
+static bool start_threads(struct http *http, struct err *err)
+{
+    for (unsigned i = 0; i < http->options.worker_count; i++) {
+        struct worker *worker = &http->workers[i];
+        const int code = pthread_create(&worker->thread, NULL, run_worker, worker);
+        if (code != 0) {
+            errno = code;
+            return io_error(err, "start", "thread");
+        }
+        worker->is_started = true;
+    }
+    return true;
+}
+
+bool http_open(const struct http_options *options, struct catalogue_current *current,
+               struct access_log *log, struct http **out, struct err *err)
+{
+    assert(options->worker_count >= 1 && options->worker_count <= WORKERS_MAX);
+    struct arena memory;
+    arena_init(&memory, 4 << 20);
+    struct http *http = arena_array(&memory, struct http, 1);
+    struct worker *workers = arena_array(&memory, struct worker, options->worker_count);
+    if (http == NULL || workers == NULL) {
+        const bool ok = arena_full(&memory, err);
+        arena_release(&memory);
+        return ok;
+    }
+    *http = (struct http){
+        .memory = memory, .options = *options, .current = current, .log = log, .workers = workers};
+    for (unsigned i = 0; i < options->worker_count; i++) {
+        workers[i].http = http;
+        workers[i].listen_fd = -1;
+        workers[i].wake_fd = -1;
+    }
+    bool ok = open_address(http, err);
+    for (unsigned i = 0; ok && i < options->worker_count; i++) {
+        ok = open_worker(&workers[i], err);
+    }
+    if (!ok) {
+        free_http(http);
+        return false;
+    }
+    if (!start_threads(http, err)) {
+        http_close(http, 0);
+        return false;
+    }
+    *out = http;
+    return true;
+}
+
+const char *http_address(const struct http *http)
+{
+    return http->address;
+}
+
+void http_wake(struct http *http)
+{
+    for (unsigned i = 0; i < http->options.worker_count; i++) {
+        eventfd_write(http->workers[i].wake_fd, 1);
+    }
+}
+
+void http_close(struct http *http, unsigned wait_s)
+{
+    if (http == NULL) {
+        return;
+    }
+    http->drain_wait_s = wait_s;
+    catalogue_current_drain(http->current);
+    http_wake(http);
+    for (unsigned i = 0; i < http->options.worker_count; i++) {
+        if (http->workers[i].is_started) {
+            pthread_join(http->workers[i].thread, NULL);
+        }
+    }
+    free_http(http);
+}
+
+const char *http_library_version(void)
+{
+    return MHD_get_version();
+}

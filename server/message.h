@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_MESSAGE_H
+#define SERVER_MESSAGE_H
+
+/*
+ * message.h - an HTTP request and its response as values, and the rules of HTTP
+ * that need no socket: paths, queries, negotiation, ranges, entity tags.
+ *
+ * Source   RFC 9110 "Accept-Encoding", "If-None-Match", "Range Requests",
+ *          "Content Negotiation"; RFC 3986 "Percent-Encoding"; RFC 9457
+ * Threads  No state
+ */
+
+#include "formats/base/arena.h"
+#include "formats/base/buf.h"
+#include "formats/base/bytes.h"
+#include "formats/base/err.h"
+
+enum message_method {
+    MESSAGE_GET = 1 << 0,
+    MESSAGE_HEAD = 1 << 1,
+    MESSAGE_OPTIONS = 1 << 2,
+    MESSAGE_POST = 1 << 3,
+    MESSAGE_OTHER = 1 << 4
+};
+
+enum { MESSAGE_PATH_BYTES_MAX = 2048, MESSAGE_PARTS_MAX = 16 };
+
+/* One request. Text is borrowed from the connection until the reply has left;
+ * a header that was not sent is empty with data NULL. */
+struct request {
+    enum message_method method;
+    struct text path;  /* as sent, percent-encoded, begins with '/' */
+    struct text query; /* as sent, without the '?' */
+    struct text host;
+    struct text accept;
+    struct text accept_encoding;
+    struct text if_none_match;
+    struct text if_match;
+    struct text range;
+    struct text if_range;
+    struct text content_type;
+    struct span body;
+};
+
+enum { MESSAGE_HEADERS_MAX = 14 };
+
+struct response_header {
+    const char *name; /* a string constant */
+    const char *value;
+};
+
+struct store_view;
+
+/*
+ * One response. The body is `bytes`, or when `view` is set the part of it from
+ * `first` of `bytes.size` bytes (bytes.data is NULL then).
+ */
+struct response {
+    unsigned status;
+    struct response_header headers[MESSAGE_HEADERS_MAX];
+    size_t header_count;
+    struct span bytes;       /* constant, or in the request's arena */
+    struct store_view *view; /* a reference that the receiver gives back, or NULL */
+    uint64_t first;
+    bool is_whole_view;  /* status, headers and body follow from the view alone:
+                            what is made of it may be kept with the view */
+    bool must_close;     /* the connection must not be used again */
+    const char *package; /* id of the collection for the log; NULL none */
+    const char *failure; /* what went wrong, for the log alone; NULL nothing */
+};
+
+/* Adds a header; `value` lives as long as the request's arena, or longer. */
+void response_add(struct response *response, const char *name, const char *value);
+
+/* The value of a header or NULL; for tests and logs. */
+const char *response_find(const struct response *response, const char *name);
+
+/* ---- paths and queries ---- */
+
+/*
+ * Splits and decodes a path.
+ *
+ * Refused are: no leading slash, an empty or "." or ".." part (one trailing slash
+ * is fine), a percent sign without two digits, and after decoding a slash, a
+ * backslash, a control character (NUL among them) or bytes that are not UTF-8.
+ *
+ * Memory   parts lie in `request` or in `path`
+ * Errors   ERR_SYNTAX  a rule above    ERR_LIMIT  longer than MESSAGE_PATH_BYTES_MAX,
+ *                      or more than MESSAGE_PARTS_MAX parts    ERR_NOMEM
+ */
+struct message_path {
+    struct text parts[MESSAGE_PARTS_MAX];
+    size_t part_count;
+    struct text rests[MESSAGE_PARTS_MAX]; /* from part i to the end, with slashes, decoded */
+};
+ERR_CHECKED bool message_path_read(struct text path, struct arena *request,
+                                   struct message_path *out, struct err *err);
+
+/*
+ * The decoded value of a query parameter: true with *out_found false when it is
+ * not there; the first one counts.
+ *
+ * Errors   ERR_SYNTAX  a bad escape, a control character, not UTF-8
+ */
+ERR_CHECKED bool message_query_find(struct text query, const char *name, struct arena *request,
+                                    struct text *out, bool *out_found, struct err *err);
+
+/* True when the query has a parameter that is not in `names` (NULL-terminated);
+ * *out is its name as sent. */
+bool message_query_has_unknown(struct text query, const char *const *names, struct text *out);
+
+/* ---- negotiation ---- */
+
+enum message_coding { MESSAGE_IDENTITY, MESSAGE_GZIP, MESSAGE_ZSTD, MESSAGE_CODING_COUNT };
+
+/*
+ * What the client takes, as bits 1 << message_coding, from Accept-Encoding.
+ * None sent: identity only, as scripts that send none cannot decode. An absent
+ * q is 1, q=0 refuses; identity is taken unless refused by name or by "*;q=0".
+ */
+unsigned message_codings(struct text accept_encoding);
+
+/*
+ * True when the client prefers `type` (such as "text/html") over `other`: by q,
+ * at equal q the one that is named more precisely, then the one named first.
+ * False when it takes neither, or sent nothing.
+ */
+bool message_prefers(struct text accept, const char *type, const char *other);
+
+/* ---- conditions and ranges ---- */
+
+/* True when `etag` (strong, with quotes) stands in an If-None-Match or If-Match
+ * list, or the list is "*"; a W/ prefix is looked over. */
+bool message_etag_is_listed(struct text list, const char *etag);
+
+enum message_range_kind {
+    MESSAGE_RANGE_NONE, /* whole: none sent, several, not bytes, malformed */
+    MESSAGE_RANGE_PART,
+    MESSAGE_RANGE_BEYOND /* 416 */
+};
+
+/* A single byte range over `size` bytes; *out_last is inclusive. */
+enum message_range_kind message_range_read(struct text range, uint64_t size, uint64_t *out_first,
+                                           uint64_t *out_last);
+
+/* ---- text for answers ---- */
+
+/* Appends a path part, percent-encoded (unreserved characters stay). */
+void message_print_part(struct buf *out, struct text part);
+
+/* The bytes of `buf` as terminated text in `request`; NULL without memory. */
+char *message_keep(struct arena *request, struct text text);
+
+/* Media type by the ending of a file's name; "application/octet-stream". */
+const char *message_media_type(struct text name);
+
+/* "Not Found", for problem documents. */
+const char *message_status_title(unsigned status);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_STORE_H
+#define SERVER_STORE_H
+
+/*
+ * store.h - an opened package (or the viewer's folder): names to bytes that can
+ * go out as they lie on disk.
+ *
+ * A store never changes after opening: a new revision is a new store. What was
+ * looked up lately is kept as views, in a cache that one worker owns, so that
+ * nothing is locked on the way to a tile.
+ *
+ *   name --> cache --> view: spans of the map, coding, entity tag, type
+ *              \-miss-> package_find(), checked once, then kept
+ *
+ * A member that is deflate in the archive goes out as gzip: ten bytes of header,
+ * the deflate bytes from the map, CRC-32 and size. zstd goes out as it is. Only a
+ * client that takes neither makes the server expand it.
+ *
+ * Cut files: a view's bytes are handed to the kernel, which says EFAULT where
+ * this program would get SIGBUS. store_view_is_whole() asks for the file's size
+ * before every answer, so that a short file is an error and never a short 200.
+ * Our own reads of a map (the first look at a member) are covered by
+ * store_guard_maps().
+ *
+ * Threads  A store is shared: store_hold() and store_drop() from any thread. A
+ *          cache and its views belong to one thread.
+ */
+
+#include "formats/base/buf.h"
+#include "formats/base/bytes.h"
+#include "formats/base/err.h"
+#include "server/facts.h"
+#include "server/message.h"
+
+struct store;
+
+/*
+ * Opens a package and reads its facts.
+ *
+ * Errors   those of package_open() and facts_read()
+ */
+ERR_CHECKED bool store_open(const char *path, struct store **out, struct err *err);
+
+/* Opens any folder for serving its files: no tileset, no facts. */
+ERR_CHECKED bool store_open_folder(const char *path, struct store **out, struct err *err);
+
+/* A store begins with one holder; the last one to drop it closes it. */
+void store_hold(struct store *store);
+void store_drop(struct store *store); /* NULL is fine */
+
+const struct facts *store_facts(const struct store *store);
+const char *store_path(const struct store *store);
+
+/* "tileset.json", or the name of the JSON file that was given. */
+struct text store_tileset_name(const struct store *store);
+
+/* Notes the catalogue that serves the store; numbers grow. */
+void store_mark(struct store *store, uint64_t number);
+
+/* True when the path now leads to other bytes than were opened, or to none. */
+bool store_is_stale(const struct store *store);
+
+/*
+ * True when clients may ask for that name: everything of a foreign package, and
+ * of ours not the index, the attributes and the manifest, which are answered by
+ * routes of their own. Hidden files are never served.
+ */
+bool store_may_serve(const struct store *store, struct text name);
+
+/* ---- views ---- */
+
+enum { STORE_ETAG_BYTES = 48, STORE_PREPARED_COUNT = 2 };
+
+/* What only store.c looks at. */
+struct store_view_place {
+    struct store *store;
+    struct store_cache *cache;
+    uint32_t holder_count;
+    bool is_kept; /* the cache finds it */
+    uint64_t serial;
+    uint64_t last_used;
+    struct digest name;
+    bool is_expanded;
+    int fd; /* of a directory's file; -1: the store's */
+    uint64_t file_bytes;
+    int64_t file_mtime_ns;
+    struct span mapped; /* a directory's file */
+    struct buf expanded;
+    uint8_t frame[18]; /* of gzip: head, tail */
+    struct store_view *next_free;
+};
+
+struct store_view {
+    struct span parts[3]; /* together the body, in this coding */
+    size_t part_count;
+    uint64_t bytes; /* of all parts */
+    enum message_coding coding;
+    bool is_immutable;           /* content-named: the name changes with the bytes */
+    const char *type;            /* Content-Type */
+    char etag[STORE_ETAG_BYTES]; /* strong, with quotes, of this coding */
+
+    /* What the HTTP side made of the view, to be kept with it, and how that is
+     * thrown away. NULL at first. */
+    void *prepared[STORE_PREPARED_COUNT];
+    void (*forget)(void *prepared);
+
+    struct store_view_place place;
+};
+
+struct store_cache;
+
+struct store_cache_options {
+    size_t slot_count;     /* views kept; a power of two, 16 or more */
+    size_t expanded_bytes; /* kept memory of members expanded for simple clients */
+};
+
+ERR_CHECKED bool store_cache_open(struct store_cache_options options, struct store_cache **out,
+                                  struct err *err);
+
+/* All views must have been given back. NULL is fine. */
+void store_cache_close(struct store_cache *cache);
+
+size_t store_cache_count(const struct store_cache *cache); /* views kept */
+
+/* Forgets the views of stores that are not marked with `number` or a later one. */
+void store_cache_retain(struct store_cache *cache, uint64_t number);
+
+/*
+ * Finds a name in a coding that the client takes (bits as in
+ * message_codings()): as it lies in the package when it may, else expanded.
+ *
+ * True with *out NULL: there is no such name, or, with *out_is_refused, none of
+ * its codings is taken. The view is the caller's to give back.
+ *
+ * Errors   ERR_SYNTAX, ERR_IO  the member is damaged or the file was cut
+ *          ERR_LIMIT, ERR_NOMEM
+ */
+ERR_CHECKED bool store_cache_find(struct store_cache *cache, struct store *store, struct text name,
+                                  unsigned codings, struct store_view **out, bool *out_is_refused,
+                                  struct err *err);
+
+void store_view_keep(struct store_view *view);
+void store_view_give_back(struct store_view *view); /* NULL is fine */
+
+/* True while the cache finds it, so that what is prepared of it has a keeper. */
+static inline bool store_view_is_kept(const struct store_view *view)
+{
+    return view->place.is_kept;
+}
+
+/*
+ * From now on a read beyond the end of a mapped file that was cut gives zeros
+ * instead of SIGBUS; every reader of a map compares a checksum or a size after.
+ */
+ERR_CHECKED bool store_guard_maps(struct err *err);
+
+#endif
