@@ -5,10 +5,10 @@
 /*
  * draco.h - one triangle mesh to a Draco stream and back.
  *
- * Positions and texture coordinates are quantized on a grid that the caller
- * gives (origin and step), not on one that Draco fits to each mesh: meshes of
- * one tile on one grid keep their shared edges, and what a reader will decode
- * is known without decoding. Colours and rows are lossless.
+ * Positions and texture coordinates are given on a grid, the multiples of a
+ * power of two, and come back exactly: no second grid is fitted to each mesh.
+ * Meshes of one tile on one grid keep their shared edges, and what a reader
+ * will decode is known without decoding. Colours and rows are lossless.
  *
  * Vertices and attribute values that are equal are merged before the encoder
  * sees them, by our own hash: Draco's own merging costs more than its encoding.
@@ -29,31 +29,29 @@ extern "C" {
 
 enum draco_stream { DRACO_POSITION, DRACO_NORMAL, DRACO_COLOR, DRACO_UV, DRACO_ROW, DRACO_STREAMS };
 
-/* Values x are kept as origin + step * (0 .. 2^bits - 1). */
-struct draco_grid {
-    float origin[3];
-    float step;
-    int bits; /* 1 to 24 */
-};
+/* Values on a grid are multiples of its step, a power of two, and at most this
+ * many steps from 0: then every number on the way is exact in float. */
+#define DRACO_STEPS_MAX (1 << 23)
 
 struct draco_mesh {
     uint32_t vertex_count;
     uint32_t index_count;
-    const float *positions;  /* x 3, already on position_grid */
+    const float *positions;  /* x 3, multiples of position_step */
     const float *normals;    /* x 3, or NULL */
     const uint16_t *colors;  /* x 4, or NULL */
-    const float *uvs;        /* x 2, already on uv_grid; or NULL */
+    const float *uvs;        /* x 2, multiples of uv_step; or NULL */
     const uint32_t *rows;    /* x 1, or NULL */
     const uint32_t *indices; /* each < vertex_count */
-    struct draco_grid position_grid;
-    struct draco_grid uv_grid;
-    int normal_bits;     /* 2 to 16 */
-    bool are_rows_float; /* false: 16 bits, each < 65536; true: each < 2^24 */
+    float position_step;     /* a power of two */
+    float uv_step;           /* a power of two */
+    int normal_bits;         /* 2 to 16 */
+    bool are_rows_float;     /* false: 16 bits, each < 65536; true: each < 2^24 */
 };
 
 struct draco_summary {
     uint32_t vertex_count;   /* as a decoder will count them */
     uint32_t triangle_count; /* 0: nothing was left, nothing was appended */
+    uint32_t row_count;      /* distinct rows among them */
     /* Draco's name of each stream, as KHR_draco_mesh_compression wants it; -1 none */
     int unique_id[DRACO_STREAMS];
 };
@@ -90,8 +88,10 @@ struct draco_decoded {
  *
  * Memory   *out lives in `arena`. A stream that claims more faces or points
  *          than `arena` has room for is refused before Draco allocates them.
- * Errors   ERR_SYNTAX  not a Draco mesh, or Draco cannot decode it
+ *          Integers are scaled to 1 for normals, colours and coordinates.
+ * Errors   ERR_SYNTAX  not a Draco stream, or Draco cannot decode it
  *          ERR_SCHEMA  an attribute that was asked for is not in it
+ *          ERR_UNSUPPORTED  a bitstream other than 2.2, a point cloud, metadata
  *          ERR_LIMIT   larger than `arena` allows
  */
 ERR_CHECKED bool draco_read(struct span bytes, const struct draco_request *request,

@@ -14,6 +14,10 @@
 #include "formats/base/bytes.h"
 #include "formats/base/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct buf {
     uint8_t *data;
     size_t size;
@@ -50,5 +54,9 @@ static inline struct span buf_span(const struct buf *buf)
     struct span whole = {buf->data, buf->size};
     return whole;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
