@@ -28,6 +28,18 @@ enum property_type {
     PROPERTY_ENUM /* declared code list */
 };
 
+/* Numbers of other programs' tables, widened when read. Ours are as their type. */
+enum property_stored {
+    PROPERTY_AS_TYPE,
+    PROPERTY_INT8,
+    PROPERTY_UINT8,
+    PROPERTY_INT16,
+    PROPERTY_UINT16,
+    PROPERTY_UINT32,
+    PROPERTY_UINT64,
+    PROPERTY_FLOAT32
+};
+
 /* What stands for "no value"; chosen so that no value of the run equals it. */
 #define PROPERTY_NO_INT32 INT32_MIN
 #define PROPERTY_NO_INT64 INT64_MIN
@@ -44,6 +56,7 @@ struct property {
     const char *semantic;          /* "ID", "NAME", ...; NULL none */
     const struct text *enum_names; /* PROPERTY_ENUM: value i has this name */
     size_t enum_count;             /* at most PROPERTY_ENUM_MAX */
+    enum property_stored stored;   /* set by readers only */
 };
 
 struct property_schema {
@@ -95,8 +108,9 @@ void property_schema_print(const struct property_schema *schema, struct buf *out
 /*
  * Reads a schema object: what property_schema_print() writes, and the class
  * with the given name ("" the only one, or the first) of others'. Properties
- * that the hub has no type for (arrays, vectors, matrices, enums of more than
- * PROPERTY_ENUM_MAX values) are left out.
+ * that the hub has no type for (arrays, vectors, matrices, scaled numbers, enums
+ * whose values are not 0, 1, 2 ...) are left out. What stands for "no value" in
+ * others' tables, unless it is the same as ours, is a value like any other.
  *
  * Memory   *out lives in `arena`; its uri is ""
  * Errors   ERR_SYNTAX  broken JSON
@@ -105,11 +119,44 @@ void property_schema_print(const struct property_schema *schema, struct buf *out
 ERR_CHECKED bool property_schema_read(struct span json, struct text class_name, struct arena *arena,
                                       struct property_schema *out, struct err *err);
 
+/* The same, from JSON that is part of a larger document. */
+struct json_tree;
+ERR_CHECKED bool property_schema_from_tree(const struct json_tree *root, struct text class_name,
+                                           struct arena *arena, struct property_schema *out,
+                                           struct err *err);
+
 /* Index of the property with this id, or SIZE_MAX. */
 size_t property_schema_find(const struct property_schema *schema, struct text id);
 
 /* True when row `row` of the column holds what stands for "no value". */
 bool property_is_missing(const struct property_schema *schema, const struct property_column *column,
                          uint32_t row);
+
+/* One column as 3D metadata's binary table format has it. */
+struct property_packed {
+    struct span values;  /* never empty, though all strings may be */
+    struct span offsets; /* strings only: row_count + 1 offsets into values */
+    int offset_bytes;    /* 1, 2 or 4: the smallest that holds the last offset */
+};
+
+/*
+ * Packs a column: little endian, booleans as bits, strings end to end.
+ *
+ * Memory   *out lives in `arena`
+ * Errors   ERR_LIMIT  more than 4 GiB of strings
+ */
+ERR_CHECKED bool property_pack(const struct property_table *table, size_t column,
+                               struct arena *arena, struct property_packed *out, struct err *err);
+
+/*
+ * Unpacks `row_count` values of a property. offset_bytes may also be 8.
+ *
+ * Memory   *out lives in `arena`; strings point into packed->values
+ * Errors   ERR_SCHEMA  too few bytes, offsets that do not ascend, an enum value
+ *                      without a name, a number that the hub cannot hold
+ */
+ERR_CHECKED bool property_unpack(const struct property *property,
+                                 const struct property_packed *packed, uint32_t row_count,
+                                 struct arena *arena, struct property_column *out, struct err *err);
 
 #endif
