@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/deviation.h"
+
+#include <assert.h>
+
+#include "tiler/nearest.h"
+
+/* A triangle of one surface, or a part of one, against the other surface. */
+struct part {
+    struct vec3 corners[3];
+    double distances[3]; /* of the corners */
+    uint32_t nearest[3]; /* the triangles that are so near */
+    double upper_m;      /* no point of the part is farther */
+};
+
+/* The parts still to be looked at, the one with the largest bound first. */
+struct heap {
+    struct part *parts;
+    size_t count;
+    size_t room;
+    struct arena *scratch;
+};
+
+struct measuring {
+    const struct nearest *target;
+    struct heap heap;
+    double lower_m;   /* of both directions so far */
+    double settled_m; /* the largest bound of the parts that were let go */
+    double tolerance_m;
+    double relative;
+    size_t steps;
+};
+
+static bool heap_push(struct heap *heap, const struct part *part, struct err *err)
+{
+    if (heap->count == heap->room) {
+        const size_t room = heap->room == 0 ? 64 : 2 * heap->room;
+        struct part *parts = arena_array(heap->scratch, struct part, room);
+        if (parts == NULL) {
+            return arena_full(heap->scratch, err);
+        }
+        for (size_t i = 0; i < heap->count; i++) {
+            parts[i] = heap->parts[i];
+        }
+        heap->parts = parts;
+        heap->room = room;
+    }
+    size_t at = heap->count++;
+    while (at > 0 && heap->parts[(at - 1) / 2].upper_m < part->upper_m) {
+        heap->parts[at] = heap->parts[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap->parts[at] = *part;
+    return true;
+}
+
+static struct part heap_pop(struct heap *heap)
+{
+    const struct part first = heap->parts[0];
+    const struct part last = heap->parts[--heap->count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= heap->count) {
+            break;
+        }
+        if (child + 1 < heap->count &&
+            heap->parts[child + 1].upper_m > heap->parts[child].upper_m) {
+            child++;
+        }
+        if (heap->parts[child].upper_m <= last.upper_m) {
+            break;
+        }
+        heap->parts[at] = heap->parts[child];
+        at = child;
+    }
+    heap->parts[at] = last;
+    return first;
+}
+
+/* How large a bound may be and still be good enough. */
+static double enough(const struct measuring *m)
+{
+    return m->lower_m * (1 + m->relative) + m->tolerance_m;
+}
+
+/*
+ * The smallest of the bounds that hold for a part:
+ *
+ *   to one triangle of the target, which is convex: the largest distance is at
+ *   a corner of the part;
+ *   from one corner: distance grows by no more than one moves.
+ */
+static double bound_of(const struct measuring *m, const struct part *part)
+{
+    double bound = INFINITY;
+    for (int i = 0; i < 3; i++) {
+        double to_one = 0;
+        for (int k = 0; k < 3; k++) {
+            to_one = fmax(to_one, nearest_distance(m->target, part->corners[k], part->nearest[i]));
+        }
+        const struct vec3 corner = part->corners[i];
+        const double reach = fmax(vec3_distance(corner, part->corners[(i + 1) % 3]),
+                                  vec3_distance(corner, part->corners[(i + 2) % 3]));
+        bound = fmin(bound, fmin(to_one, part->distances[i] + reach));
+    }
+    return bound;
+}
+
+/* Bounds a part and keeps it when that is not good enough yet. */
+static bool add_part(struct measuring *m, struct part *part, struct err *err)
+{
+    for (int i = 0; i < 3; i++) {
+        m->lower_m = fmax(m->lower_m, part->distances[i]);
+    }
+    part->upper_m = bound_of(m, part);
+    if (part->upper_m <= enough(m)) {
+        m->settled_m = fmax(m->settled_m, part->upper_m);
+        return true;
+    }
+    return heap_push(&m->heap, part, err);
+}
+
+static bool add_triangle(struct measuring *m, const struct nearest_triangle *triangle,
+                         struct err *err)
+{
+    struct part part;
+    uint32_t hint = UINT32_MAX;
+    for (int i = 0; i < 3; i++) {
+        part.corners[i] = triangle->corners[i];
+        part.distances[i] = nearest_find(m->target, part.corners[i], &hint);
+        part.nearest[i] = hint;
+    }
+    return add_part(m, &part, err);
+}
+
+/*
+ *            2
+ *           / \
+ *          5---4      corners 0 1 2, middles 3 4 5; four parts
+ *         / \ / \
+ *        0---3---1
+ */
+static bool split_part(struct measuring *m, const struct part *part, struct err *err)
+{
+    struct vec3 points[6];
+    double distances[6];
+    uint32_t nearest[6];
+    for (int i = 0; i < 3; i++) {
+        const int next = (i + 1) % 3;
+        points[i] = part->corners[i];
+        distances[i] = part->distances[i];
+        nearest[i] = part->nearest[i];
+        points[3 + i] = vec3_scale(vec3_add(part->corners[i], part->corners[next]), 0.5);
+        nearest[3 + i] = part->nearest[i];
+        distances[3 + i] = nearest_find(m->target, points[3 + i], &nearest[3 + i]);
+    }
+    static const int corners[4][3] = {{0, 3, 5}, {3, 1, 4}, {5, 4, 2}, {3, 4, 5}};
+    for (int child = 0; child < 4; child++) {
+        struct part smaller;
+        for (int i = 0; i < 3; i++) {
+            const int from = corners[child][i];
+            smaller.corners[i] = points[from];
+            smaller.distances[i] = distances[from];
+            smaller.nearest[i] = nearest[from];
+        }
+        if (!add_part(m, &smaller, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* From every point of `from` to the surface `to`. */
+static bool measure_one_way(struct measuring *m, const struct nearest_triangle *from,
+                            uint32_t from_count, struct err *err)
+{
+    for (uint32_t i = 0; i < from_count; i++) {
+        if (!add_triangle(m, &from[i], err)) {
+            return false;
+        }
+    }
+    while (m->heap.count > 0 && m->heap.parts[0].upper_m > enough(m) &&
+           m->steps < DEVIATION_STEPS_MAX) {
+        const struct part part = heap_pop(&m->heap);
+        m->steps++;
+        if (!split_part(m, &part, err)) {
+            return false;
+        }
+    }
+    if (m->heap.count > 0) {
+        m->settled_m = fmax(m->settled_m, m->heap.parts[0].upper_m);
+    }
+    m->heap.count = 0;
+    return true;
+}
+
+/* The triangles that count: all but floors. */
+static bool list_triangles(const struct shape *shape, struct arena *scratch,
+                           struct nearest_triangle **out, uint32_t *out_count, struct err *err)
+{
+    bool *is_floor;
+    if (!shape_floors(shape, scratch, &is_floor, err)) {
+        return false;
+    }
+    struct nearest_triangle *triangles =
+        arena_array(scratch, struct nearest_triangle, shape->triangle_count);
+    if (triangles == NULL) {
+        return arena_full(scratch, err);
+    }
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < shape->triangle_count; t++) {
+        if (is_floor[shape->triangle_faces[t]]) {
+            continue;
+        }
+        for (int k = 0; k < 3; k++) {
+            triangles[count].corners[k] = shape->points[shape->corners[3 * (size_t)t + (size_t)k]];
+        }
+        count++;
+    }
+    if (count == 0) {
+        return err_set(err, ERR_GEOMETRY, "no triangle to measure");
+    }
+    *out = triangles;
+    *out_count = count;
+    return true;
+}
+
+static bool measure(const struct shape *full, const struct shape *candidate, struct measuring *m,
+                    struct arena *scratch, struct err *err)
+{
+    struct nearest_triangle *triangles[2];
+    uint32_t counts[2];
+    struct nearest *trees[2];
+    const struct shape *shapes[2] = {full, candidate};
+    for (int i = 0; i < 2; i++) {
+        if (!list_triangles(shapes[i], scratch, &triangles[i], &counts[i], err) ||
+            !nearest_build(triangles[i], counts[i], scratch, &trees[i], err)) {
+            return false;
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        m->target = trees[1 - i];
+        if (!measure_one_way(m, triangles[i], counts[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool deviation_measure(const struct shape *full, const struct shape *candidate, double tolerance_m,
+                       double relative, struct arena *scratch, struct deviation *out,
+                       struct err *err)
+{
+    assert(tolerance_m > 0 && relative >= 0);
+    const struct arena_mark mark = arena_mark(scratch);
+    struct measuring m = {
+        .heap = {.scratch = scratch}, .tolerance_m = tolerance_m, .relative = relative};
+    const bool ok = measure(full, candidate, &m, scratch, err);
+    arena_reset(scratch, mark);
+    if (ok) {
+        *out = (struct deviation){.upper_m = fmax(m.settled_m, m.lower_m), .lower_m = m.lower_m};
+    }
+    return ok;
+}

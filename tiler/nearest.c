@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/nearest.h"
+
+#include <assert.h>
+
+enum { TRIED_ONE_BY_ONE = 12, LEAF_TRIANGLES = 4, STACK_MAX = 64 };
+
+struct box_node {
+    struct box3 box;
+    uint32_t first; /* of a leaf: triangle; else: the left child, the right one follows it */
+    uint32_t count; /* of a leaf; 0 for others */
+};
+
+struct nearest {
+    struct nearest_triangle *triangles;
+    uint32_t triangle_count;
+    struct box_node *nodes; /* NULL: tried one by one */
+    uint32_t node_count;
+};
+
+static double clamp01(double value)
+{
+    return value < 0 ? 0 : value > 1 ? 1 : value;
+}
+
+static double square_to_segment(struct vec3 p, struct vec3 a, struct vec3 b)
+{
+    const struct vec3 along = vec3_sub(b, a);
+    const double length2 = vec3_dot(along, along);
+    const double t = length2 > 0 ? clamp01(vec3_dot(vec3_sub(p, a), along) / length2) : 0;
+    const struct vec3 away = vec3_sub(p, vec3_add(a, vec3_scale(along, t)));
+    return vec3_dot(away, away);
+}
+
+/* Inside the prism over the triangle the plane is nearest, else one of the
+ * three sides; a triangle without area is its sides. */
+static double square_to_triangle(struct vec3 p, const struct nearest_triangle *t)
+{
+    const struct vec3 a = t->corners[0];
+    const struct vec3 b = t->corners[1];
+    const struct vec3 c = t->corners[2];
+    const struct vec3 normal = vec3_cross(vec3_sub(b, a), vec3_sub(c, a));
+    const double area2 = vec3_dot(normal, normal);
+    const bool is_over = area2 > 0 &&
+                         vec3_dot(vec3_cross(vec3_sub(b, a), vec3_sub(p, a)), normal) >= 0 &&
+                         vec3_dot(vec3_cross(vec3_sub(c, b), vec3_sub(p, b)), normal) >= 0 &&
+                         vec3_dot(vec3_cross(vec3_sub(a, c), vec3_sub(p, c)), normal) >= 0;
+    if (is_over) {
+        const double height = vec3_dot(vec3_sub(p, a), normal);
+        return height * height / area2;
+    }
+    return fmin(square_to_segment(p, a, b),
+                fmin(square_to_segment(p, b, c), square_to_segment(p, c, a)));
+}
+
+double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32_t triangle)
+{
+    assert(triangle < nearest->triangle_count);
+    return sqrt(square_to_triangle(point, &nearest->triangles[triangle]));
+}
+
+static double middle_of(const struct nearest_triangle *t, int axis)
+{
+    const double *a = &t->corners[0].x + axis;
+    const double *b = &t->corners[1].x + axis;
+    const double *c = &t->corners[2].x + axis;
+    return *a + *b + *c;
+}
+
+static struct box3 box_of(const struct nearest_triangle *triangles, uint32_t count)
+{
+    struct box3 box = box3_empty();
+    for (uint32_t i = 0; i < count; i++) {
+        for (int k = 0; k < 3; k++) {
+            box3_add(&box, triangles[i].corners[k]);
+        }
+    }
+    return box;
+}
+
+static int longest_side(struct box3 box)
+{
+    const struct vec3 size = vec3_sub(box.max, box.min);
+    if (size.x >= size.y && size.x >= size.z) {
+        return 0;
+    }
+    return size.y >= size.z ? 1 : 2;
+}
+
+/* Puts the triangle that belongs at `at` there, smaller ones before it. */
+static void select_middle(struct nearest_triangle *triangles, uint32_t count, uint32_t at, int axis)
+{
+    uint32_t low = 0;
+    uint32_t high = count - 1;
+    while (low < high) {
+        const double pivot = middle_of(&triangles[low + (high - low) / 2], axis);
+        uint32_t i = low;
+        uint32_t j = high;
+        for (;;) {
+            while (middle_of(&triangles[i], axis) < pivot) {
+                i++;
+            }
+            while (middle_of(&triangles[j], axis) > pivot) {
+                j--;
+            }
+            if (i >= j) {
+                break;
+            }
+            const struct nearest_triangle swap = triangles[i];
+            triangles[i++] = triangles[j];
+            triangles[j--] = swap;
+        }
+        if (at <= j) {
+            high = j;
+        } else {
+            low = j + 1;
+        }
+    }
+}
+
+/* Makes the node `index` of a range of triangles, and all below it. */
+static void build_node(struct nearest *nearest, uint32_t index, uint32_t first, uint32_t count)
+{
+    struct box_node *node = &nearest->nodes[index];
+    struct nearest_triangle *triangles = nearest->triangles + first;
+    node->box = box_of(triangles, count);
+    if (count <= LEAF_TRIANGLES) {
+        node->first = first;
+        node->count = count;
+        return;
+    }
+    const uint32_t half = count / 2;
+    select_middle(triangles, count, half, longest_side(node->box));
+    const uint32_t left = nearest->node_count;
+    nearest->node_count += 2;
+    node->first = left;
+    node->count = 0;
+    /* Depth is log2 of the count: halves are equal. */
+    build_node(nearest, left, first, half);
+    build_node(nearest, left + 1, first + half, count - half);
+}
+
+bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, struct arena *arena,
+                   struct nearest **out, struct err *err)
+{
+    assert(count >= 1);
+    struct nearest *nearest = arena_array(arena, struct nearest, 1);
+    if (nearest == NULL) {
+        return arena_full(arena, err);
+    }
+    nearest->triangles = arena_array(arena, struct nearest_triangle, count);
+    if (nearest->triangles == NULL) {
+        return arena_full(arena, err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        nearest->triangles[i] = triangles[i];
+    }
+    nearest->triangle_count = count;
+    if (count > TRIED_ONE_BY_ONE) {
+        nearest->nodes = arena_array(arena, struct box_node, 2 * (size_t)count);
+        if (nearest->nodes == NULL) {
+            return arena_full(arena, err);
+        }
+        nearest->node_count = 1;
+        build_node(nearest, 0, 0, count);
+    }
+    *out = nearest;
+    return true;
+}
+
+static double square_to_box(struct vec3 p, const struct box3 *box)
+{
+    const double x = fmax(0, fmax(box->min.x - p.x, p.x - box->max.x));
+    const double y = fmax(0, fmax(box->min.y - p.y, p.y - box->max.y));
+    const double z = fmax(0, fmax(box->min.z - p.z, p.z - box->max.z));
+    return x * x + y * y + z * z;
+}
+
+static void try_range(const struct nearest *nearest, struct vec3 point, uint32_t first,
+                      uint32_t count, double *best2, uint32_t *best)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        const double found = square_to_triangle(point, &nearest->triangles[i]);
+        if (found < *best2) {
+            *best2 = found;
+            *best = i;
+        }
+    }
+}
+
+static void descend(const struct nearest *nearest, struct vec3 point, double *best2, uint32_t *best)
+{
+    uint32_t stack[STACK_MAX];
+    int depth = 0;
+    stack[depth++] = 0;
+    while (depth > 0) {
+        const struct box_node *node = &nearest->nodes[stack[--depth]];
+        if (square_to_box(point, &node->box) >= *best2) {
+            continue;
+        }
+        if (node->count > 0) {
+            try_range(nearest, point, node->first, node->count, best2, best);
+            continue;
+        }
+        const double left = square_to_box(point, &nearest->nodes[node->first].box);
+        const double right = square_to_box(point, &nearest->nodes[node->first + 1].box);
+        const uint32_t nearer = left <= right ? 0 : 1;
+        assert(depth + 2 <= STACK_MAX);
+        stack[depth++] = node->first + 1 - nearer;
+        stack[depth++] = node->first + nearer;
+    }
+}
+
+double nearest_find(const struct nearest *nearest, struct vec3 point, uint32_t *io_triangle)
+{
+    double best2 = INFINITY;
+    uint32_t best = 0;
+    if (*io_triangle != UINT32_MAX) {
+        best = *io_triangle;
+        best2 = square_to_triangle(point, &nearest->triangles[best]);
+    }
+    if (nearest->nodes == NULL) {
+        try_range(nearest, point, 0, nearest->triangle_count, &best2, &best);
+    } else {
+        descend(nearest, point, &best2, &best);
+    }
+    *io_triangle = best;
+    return sqrt(best2);
+}
