@@ -63,7 +63,7 @@ static bool fail_expected(const struct json *json, const uint8_t *at, struct err
 {
     char message[128];
     if (at >= json->end) {
-        snprintf(message, sizeof message, "the input ends where %s should be", what);
+        snprintf(message, sizeof message, "cut short: the input ends where %s should be", what);
     } else if (*at > ' ' && *at < 0x7F) {
         snprintf(message, sizeof message, "expected %s, found '%c'", what, *at);
     } else {
@@ -225,7 +225,7 @@ static const uint8_t *pass_string(const struct json *json, const uint8_t *at, bo
     for (at++;;) {
         at = pass_plain(at, end);
         if (at == end) {
-            fail_at(json, quote, err, ERR_SYNTAX, "a string that does not end");
+            fail_at(json, quote, err, ERR_SYNTAX, "cut short: a string that does not end");
             return NULL;
         }
         if (*at == '"') {

@@ -35,8 +35,10 @@ void spill_release(struct spill *spill)
 void spill_reset(struct spill *spill)
 {
     spill->count = 0;
-    memset(spill->block_numbers, 0, sizeof spill->block_numbers);
-    memset(spill->is_changed, 0, sizeof spill->is_changed);
+    for (size_t slot = 0; slot < spill->slot_count; slot++) {
+        spill->block_numbers[slot] = UINT64_MAX;
+        spill->is_changed[slot] = false;
+    }
 }
 
 /* A file without a name: nothing is left behind, however the program ends. */

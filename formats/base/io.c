@@ -20,21 +20,21 @@ bool io_error(struct err *err, const char *verb, const char *path)
                    text);
 }
 
-static bool map_open_file(int fd, const char *path, struct io_map *out, struct err *err)
+bool io_map_open_file(int fd, const char *name, struct io_map *out, struct err *err)
 {
     struct stat info;
     if (fstat(fd, &info) != 0) {
-        return io_error(err, "read", path);
+        return io_error(err, "read", name);
     }
     if (!S_ISREG(info.st_mode)) {
         errno = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
-        return io_error(err, "read", path);
+        return io_error(err, "read", name);
     }
     struct io_map map = {.bytes = {NULL, (size_t)info.st_size}};
     if (map.bytes.size > 0) {
         void *data = mmap(NULL, map.bytes.size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED) {
-            return io_error(err, "map", path);
+            return io_error(err, "map", name);
         }
         map.bytes.data = data;
     }
@@ -48,7 +48,7 @@ bool io_map(const char *path, struct io_map *out, struct err *err)
     if (fd < 0) {
         return io_error(err, "open", path);
     }
-    const bool ok = map_open_file(fd, path, out, err);
+    const bool ok = io_map_open_file(fd, path, out, err);
     close(fd);
     return ok;
 }

@@ -22,6 +22,10 @@ struct io_map {
 };
 
 ERR_CHECKED bool io_map(const char *path, struct io_map *out, struct err *err);
+
+/* As io_map(), of an open file, which may be closed afterwards; `name` is for
+ * messages. */
+ERR_CHECKED bool io_map_open_file(int fd, const char *name, struct io_map *out, struct err *err);
 void io_unmap(struct io_map *map); /* NULL and an empty map are fine */
 
 /* Tells the kernel that pages wholly inside [start, end) are not needed for

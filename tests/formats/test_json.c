@@ -128,7 +128,7 @@ struct fault {
 static void json_skip__names_the_place_of_every_fault(void)
 {
     static const struct fault faults[] = {
-        {"", 1, 1, "the input ends where a value should be"},
+        {"", 1, 1, "cut short: the input ends where a value should be"},
         {"[1,\n 2,\n  x]", 3, 3, "expected a value, found 'x'"},
         {"[1 2]", 1, 4, "expected ',' or ']', found '2'"},
         {"{\"a\" 1}", 1, 6, "expected ':', found '1'"},
@@ -147,8 +147,8 @@ static void json_skip__names_the_place_of_every_fault(void)
         {"[\"a\xff\"]", 1, 4, "a string that is not UTF-8"},
         {"[\"\xed\xa0\x80\"]", 1, 3, "a string that is not UTF-8"},
         {"[\"\xc0\x80\"]", 1, 3, "a string that is not UTF-8"},
-        {"[\"abc", 1, 2, "a string that does not end"},
-        {"[[1]", 1, 5, "the input ends where ',' or ']' should be"},
+        {"[\"abc", 1, 2, "cut short: a string that does not end"},
+        {"[[1]", 1, 5, "cut short: the input ends where ',' or ']' should be"},
         {"[1] 2", 1, 5, "expected the end of the input, found '2'"},
         {"[tru]", 1, 2, "expected a value, found 't'"},
     };
