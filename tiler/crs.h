@@ -86,6 +86,8 @@ struct crs_request {
 
 enum { CRS_NOTICES_MAX = 6 };
 
+struct crs_parts;
+
 /* What will be done. All texts live in the arena given to crs_plan_make(). */
 struct crs_plan {
     const char *name;          /* "CGCS2000 / 3-degree Gauss-Kruger CM 114E" */
@@ -115,12 +117,14 @@ struct crs_plan {
     bool has_area;
     const char *area_name; /* "China - 112.5°E to 115.5°E, onshore", or NULL */
 
-    /* For crs.c and its parts. */
+    /* For crs.c and crs_check.c. */
     const char *pipeline; /* as opened: with private parameters and full paths, east first */
+    const char *geodetic_name;
     enum crs_axis axis;
-    int shift; /* enum gcj02_shift; applied before the pipeline */
-    bool is_refined;
-    const char *definition; /* the resolved text, for looking for sisters */
+    int shift;        /* enum gcj02_shift; taken off before the pipeline */
+    bool is_meridian; /* cgcs2000:longitude */
+    double meridian_deg;
+    struct crs_parts *parts;
 };
 
 /*
@@ -175,8 +179,8 @@ void crs_close(struct crs *crs); /* a zeroed one is fine */
  * In place: coordinates as published, in the file's axis order, to earth-centred
  * metres (EPSG:4978). On failure the contents of xyz are undefined.
  *
- * Errors   ERR_CRS  a point that has no image; the message has its index and
- *                   coordinates
+ * Errors   ERR_CRS  a point that is not finite or has no place on earth; the
+ *                   message has its index
  */
 ERR_CHECKED bool crs_to_ecef(struct crs *crs, double *xyz, size_t count, struct err *err);
 

@@ -2,7 +2,9 @@
 #include "formats/base/arena.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +129,23 @@ bool arena_full(const struct arena *arena, struct err *err)
         return err_set(err, ERR_NOMEM, "no memory beyond %zu bytes", arena->used_bytes);
     }
     return err_set(err, ERR_LIMIT, "more than %zu bytes of memory needed", arena->limit_bytes);
+}
+
+char *arena_print(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(length >= 0);
+    const size_t bytes = (size_t)length + 1;
+    char *text = arena_array(arena, char, bytes);
+    if (text != NULL) {
+        va_start(args, format);
+        vsnprintf(text, bytes, format, args);
+        va_end(args);
+    }
+    return text;
 }
 
 struct arena_mark arena_mark(const struct arena *arena)

@@ -53,6 +53,9 @@ void arena_release(struct arena *arena); /* frees everything; may be init'ed aga
 void *arena_alloc(struct arena *arena, size_t count, size_t size, size_t align);
 bool arena_full(const struct arena *arena, struct err *err);
 
+/* A terminated text of any length, or NULL as arena_alloc(). */
+char *arena_print(struct arena *arena, const char *format, ...) ERR_PRINTF(2, 3);
+
 /* Everything allocated after the mark is given back by arena_reset(). */
 struct arena_mark arena_mark(const struct arena *arena);
 void arena_reset(struct arena *arena, struct arena_mark mark);

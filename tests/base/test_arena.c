@@ -61,7 +61,18 @@ static void arena_fail_after__fails_the_chosen_allocation(void)
     arena_release(&run);
 }
 
+static void arena_print__holds_the_whole_text(void)
+{
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    CHECK_TEXT(arena_print(&arena, "%s:%d", "EPSG", 4547), "EPSG:4547");
+    char *text = arena_print(&arena, "%5000d", 7);
+    CHECK_EQ(strlen(text), 5000);
+    arena_release(&arena);
+}
+
 CHECK_MAIN(CHECK_TEST(arena_alloc__gives_zeroed_aligned_memory),
            CHECK_TEST(arena_alloc__refuses_to_pass_the_limit),
            CHECK_TEST(arena_reset__gives_back_what_came_after_the_mark),
-           CHECK_TEST(arena_fail_after__fails_the_chosen_allocation))
+           CHECK_TEST(arena_fail_after__fails_the_chosen_allocation),
+           CHECK_TEST(arena_print__holds_the_whole_text))
