@@ -1225,6 +1225,15 @@ static bool find_area(struct maker *maker, const PJ *system, struct err *err)
     return name == NULL || plan->area_name != NULL || arena_full(maker->run, err);
 }
 
+static bool find_area_of_code(struct maker *maker, const char *authority, const char *code,
+                              struct err *err)
+{
+    PJ *twin = proj_create_from_database(maker->context, authority, code, PJ_CATEGORY_CRS, 0, NULL);
+    const bool is_done = twin == NULL || find_area(maker, twin, err);
+    proj_destroy(twin);
+    return is_done;
+}
+
 /* A projection file names its system in words only; its area of use comes from
  * the registered one it equals, and its code when the names agree too. */
 static bool identify(struct maker *maker, struct err *err)
@@ -1236,10 +1245,10 @@ static bool identify(struct maker *maker, struct err *err)
                    ? NULL
                    : proj_list_get(maker->context, list, 0);
     bool is_done = true;
-    if (twin != NULL && confidence != NULL && confidence[0] >= SAME_PARAMETERS) {
-        is_done = find_area(maker, twin, err);
-        const char *code = proj_get_id_code(twin, 0);
-        if (is_done && confidence[0] >= SAME_NAME && code != NULL) {
+    const char *code = twin == NULL ? NULL : proj_get_id_code(twin, 0);
+    if (code != NULL && confidence != NULL && confidence[0] >= SAME_PARAMETERS) {
+        is_done = find_area_of_code(maker, "EPSG", code, err);
+        if (is_done && confidence[0] >= SAME_NAME) {
             maker->plan.authority = "EPSG";
             maker->plan.horizontal_code = copy_text(maker->run, code);
             maker->plan.code = maker->plan.horizontal_code;
@@ -1280,15 +1289,10 @@ static bool settle_area(struct maker *maker, struct err *err)
     if (plan->has_area || maker->request->is_private || definition->name != NULL) {
         return true;
     }
-    if (plan->horizontal_code == NULL) {
-        return identify(maker, err);
-    }
-    /* WKT that carries or implies a code, but not the area. */
-    PJ *twin = proj_create_from_database(maker->context, plan->authority, plan->horizontal_code,
-                                         PJ_CATEGORY_CRS, 0, NULL);
-    const bool is_done = twin == NULL || find_area(maker, twin, err);
-    proj_destroy(twin);
-    return is_done;
+    /* WKT may carry or imply a code, but not the area. */
+    return plan->horizontal_code == NULL
+               ? identify(maker, err)
+               : find_area_of_code(maker, plan->authority, plan->horizontal_code, err);
 }
 
 /* WKT of the horizontal part for a GeoPackage. A private one stays private. */

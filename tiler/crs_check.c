@@ -376,6 +376,9 @@ static bool settle_way(struct crs_plan *plan, struct sample *sample, struct aren
                        struct crs_check *check, struct err *err)
 {
     const struct crs_parts *parts = plan->parts;
+    if (parts->way_count == 1 && parts->ways[0].accuracy_m == 0) {
+        return true; /* a projection and no datum shift */
+    }
     double latitude_deg;
     const double longitude_deg = middle_deg(sample, &latitude_deg);
     for (size_t i = 0; i < parts->way_count; i++) {
