@@ -77,8 +77,8 @@ export function complaints(log) {
   return [...log.errors, ...failed, ...said, ...faults];
 }
 
-// Software rendering makes Chromium warn of itself.
-const harmless = /GL Driver Message|GPU stall|SwiftShader|swiftshader|Automatic fallback to software WebGL/;
+// Software rendering makes Chromium warn of itself; 3d-tiles-renderer warns of every 1.1.
+const harmless = /versions at 1.1 or higher have limited support|GL Driver Message|GPU stall|SwiftShader|swiftshader|Automatic fallback to software WebGL/;
 
 const types = {
   ".html": "text/html; charset=utf-8",

@@ -40,7 +40,7 @@ async function judge(browser, { name, url, rows, heights, all, sse = 16 }, expec
   // With nothing selected everything is settled, too.
   if (!expect(r.selected > 0 && r.triangles > 0, `${r.selected} tiles selected`)) return "";
   const features = await page.evaluate(() => window.allFeatures());
-  const picked = (await page.evaluate(() => window.pickGrid(12))).filter(Boolean);
+  const picked = (await page.evaluate(() => window.pickGrid(8))).filter(Boolean);
   expect(picked.length > 0, "picked nothing");
   if (rows) {
     for (const feature of [...features, ...picked]) compare(expect, feature, rows);

@@ -2,9 +2,144 @@
 //
 // run.mjs - makes packages with the built programs and lets every judge look at them.
 //
-//   node tests/outside/run.mjs [JUDGE...]      all of them without a name
+//   node tests/outside/run.mjs [PART...]      parts: made real browser cli; all without a name
 //
-// Writes 'passed failed skipped' to build/outside/count for ./check.
-import { report } from "./judge.mjs";
+// STOREY_BUILD names the preset whose programs run (release). Writes 'passed failed skipped' to
+// build/outside/count for ./check, and leaves packages and screenshots in build/outside.
+import fs from "node:fs";
+import path from "node:path";
+import { testBadInput } from "../cli/bad_input.mjs";
+import { testLimits } from "../cli/limits.mjs";
+import { testRepeatable } from "../cli/repeatable.mjs";
+import { testCesium } from "./cesium.mjs";
+import { attributesById, heights, writeControl } from "./control.mjs";
+import { testGltf } from "./gltf.mjs";
+import { made, report, skip, test } from "./judge.mjs";
+import { program, run, serve, tile, tilesets } from "./programs.mjs";
+import { testAllReal } from "./real.mjs";
+import { testThree } from "./three.mjs";
+import { testTree } from "./tree.mjs";
+import { testViewer } from "./viewer.mjs";
 
+const asked = process.argv.slice(2);
+const wants = (part) => asked.length === 0 || asked.includes(part);
+
+fs.mkdirSync(made, { recursive: true });
+const control = writeControl(path.join(made, "control.city.json"));
+const district = path.join(made, "district.city.jsonl");
+
+// The same two cities in every form that a package has.
+const packages = [
+  { name: "control", input: control, options: ["--vertical", "ellipsoid"] },
+  { name: "control-plain", input: control, options: ["--vertical", "ellipsoid", "--compress", "none"] },
+  { name: "control-1.0", input: control, options: ["--vertical", "ellipsoid", "--tiles-version", "1.0"] },
+  { name: "district", input: district, options: [] },
+  { name: "district.3tz", input: district, options: [] },
+  { name: "district-1.0", input: district, options: ["--tiles-version", "1.0"] },
+  { name: "district-deep", input: district, options: ["--tile-bytes", "16K"] },
+];
+for (const one of packages) one.where = path.join(made, one.name);
+
+async function makePackages() {
+  await test("a district is generated", (expect) => {
+    const done = run("storey_district", ["--count", "1500", "--seed", "7", "-o", district]);
+    expect(done.status === 0, done.stderr);
+  });
+  for (const one of packages) {
+    await test(`tile ${one.name}`, () => {
+      fs.rmSync(one.where, { recursive: true, force: true });
+      const done = tile([one.input], one.where, one.options);
+      return `${done.seconds.toFixed(2)} s, ${Math.round(done.peakKb / 1024)} MB`;
+    });
+  }
+}
+
+// What was written comes back with its type, read by none of our code.
+async function testAttributes(rows) {
+  await test("attributes keep their types and their text", (expect) => {
+    for (const [id, wanted] of attributesById) {
+      const row = rows.get(id);
+      if (!expect(row, `'${id}' is missing`)) continue;
+      for (const [key, value] of Object.entries(wanted)) {
+        const property = key === "用途" ? "u7528_u9014" : key;
+        let found = row[property] ?? row[Object.keys(row).find((k) => k.replaceAll("_", "") === property.replaceAll("_", ""))];
+        if (typeof found === "bigint") found = Number(found);
+        if (typeof value === "boolean" && typeof found === "string") found = { yes: true, no: false }[found];
+        expect(found === value, `'${id}' ${key}: ${JSON.stringify(found)}, not ${JSON.stringify(value)}`);
+      }
+      expect("listed" in wanted || ![true, false, "yes", "no"].includes(row.listed), `'${id}' is listed: ${row.listed}`);
+      expect(row.class === "Building", `'${id}' is a ${row.class}`);
+    }
+    return `${attributesById.size} features`;
+  });
+}
+
+const rowsOf = {};
+
+async function judgePackages() {
+  for (const { name, where } of packages) {
+    if (!fs.existsSync(where)) continue;
+    await testGltf(where, name);
+    const walk = await testTree(where, name);
+    rowsOf[name] = new Map((walk?.rows ?? []).map((row) => [row.id, row]));
+    await test(`storey check ${name}`, (expect) => {
+      const done = run("storey", ["check", where]);
+      expect(done.status === 0, done.stdout + done.stderr);
+    });
+  }
+  await testAttributes(rowsOf.control);
+  await test("every form holds the same features", (expect) => {
+    const ids = [...rowsOf.district.keys()].sort().join("\n");
+    for (const name of ["district.3tz", "district-1.0", "district-deep"]) {
+      expect([...(rowsOf[name]?.keys() ?? [])].sort().join("\n") === ids, `${name} holds others`);
+    }
+    return `${rowsOf.district.size} features`;
+  });
+}
+
+async function judgeInBrowser() {
+  const standing = packages.filter(({ where }) => fs.existsSync(where)).map(({ where }) => where);
+  const server = await serve(standing, ["--quiet"]);
+  const urls = await tilesets(server.url);
+  const served = [
+    // The first tileset pays for shaders; a small one.
+    { name: "control", rows: rowsOf.control, heights, all: true },
+    { name: "control-plain", rows: rowsOf["control-plain"], heights, all: true },
+    { name: "control-1.0", rows: rowsOf["control-1.0"], heights, all: true },
+    { name: "district", rows: rowsOf.district },
+    { name: "district-deep", rows: rowsOf["district-deep"] },
+    { name: "district-1.0", rows: rowsOf["district-1.0"] },
+  ]
+    .map((one) => ({ ...one, url: urls[one.name] }))
+    .filter(({ url }) => url);
+  await test("the server lists every package", (expect) => {
+    expect(Object.keys(urls).length === standing.length, `${Object.keys(urls).join(" ")} of ${standing.length}`);
+  });
+  await testCesium(served);
+  await testThree(served);
+  await testViewer(server.url);
+  await test("the server stops when asked", async (expect) => {
+    const status = await server.stop();
+    expect(status === 0, `status ${status}: ${server.said()}`);
+  });
+}
+
+if (!fs.existsSync(program("storey"))) {
+  await test("the programs are built", () => {
+    throw skip("there is no storey yet");
+  });
+  report();
+  process.exit();
+}
+if (wants("made") || wants("browser")) {
+  await makePackages();
+  await judgePackages();
+}
+if (wants("browser")) await judgeInBrowser();
+if (wants("real")) await testAllReal();
+if (wants("cli")) {
+  await testBadInput();
+  await testRepeatable();
+  await testLimits();
+}
 report();
