@@ -18,7 +18,7 @@
 #include "tiler/crs_internal.h"
 
 /* Ways to WGS 84 that are kept for a datum with many regions. */
-enum { WAYS_MAX = 24 };
+enum { WAYS_MAX = 64 };
 
 /* Heights by EGM96 instead of the country's own surface; libraries and national
  * comparisons agree on a metre or two (Pavlis et al. 2012 give 0.5 m rms). */
@@ -1392,14 +1392,9 @@ static bool open_candidate(PJ_CONTEXT *context, const PROJ_CRS_INFO *info, struc
 {
     PJ *system =
         proj_create_from_database(context, info->auth_name, info->code, PJ_CATEGORY_CRS, 0, NULL);
-    PJ *geodetic = system == NULL ? NULL : proj_crs_get_geodetic_crs(context, system);
-    PJ *turned = NULL;
-    if (geodetic != NULL) {
-        PJ *operation = proj_create_crs_to_crs_from_pj(context, system, geodetic, NULL, NULL);
-        turned = operation == NULL ? NULL : proj_normalize_for_visualization(context, operation);
-        proj_destroy(operation);
-    }
-    proj_destroy(geodetic);
+    PJ *conversion = system == NULL ? NULL : proj_crs_get_coordoperation(context, system);
+    PJ *turned = conversion == NULL ? NULL : proj_normalize_for_visualization(context, conversion);
+    proj_destroy(conversion);
     proj_destroy(system);
     *out = (struct candidate){turned, info->west_lon_degree, info->south_lat_degree,
                               info->east_lon_degree, info->north_lat_degree};
@@ -1409,7 +1404,7 @@ static bool open_candidate(PJ_CONTEXT *context, const PROJ_CRS_INFO *info, struc
 /* Whether nine of ten points lie in the candidate's area, and whether they also
  * lie in the area of the plan. */
 static bool fits(const struct candidate *candidate, const struct crs_plan *plan,
-                 const double *points, size_t count, bool *out_is_home)
+                 const double *points, size_t count, double out_first_deg[2], bool *out_is_home)
 {
     const struct candidate home = {NULL, plan->west_deg, plan->south_deg, plan->east_deg,
                                    plan->north_deg};
@@ -1417,7 +1412,11 @@ static bool fits(const struct candidate *candidate, const struct crs_plan *plan,
     size_t home_count = 0;
     for (size_t i = 0; i < count; i++) {
         const PJ_COORD from = proj_coord(points[3 * i], points[3 * i + 1], 0, HUGE_VAL);
-        const PJ_COORD to = proj_trans(candidate->operation, PJ_FWD, from);
+        const PJ_COORD to = proj_trans(candidate->operation, PJ_INV, from);
+        if (i == 0) {
+            out_first_deg[0] = to.xy.x;
+            out_first_deg[1] = to.xy.y;
+        }
         if (isfinite(to.xy.x) && is_inside(candidate, to.xy.x, to.xy.y)) {
             inside_count++;
             home_count += plan->has_area && is_inside(&home, to.xy.x, to.xy.y);
@@ -1440,13 +1439,15 @@ static size_t stem_of(const struct crs_plan *plan, char *out, size_t out_bytes)
     return written < 0 || (size_t)written >= out_bytes ? 0 : (size_t)written;
 }
 
-/* A region no larger than a large country, that meets the plan's. */
+/* Both regions are no larger than a large country, and meet. */
 static bool is_neighbour(const PROJ_CRS_INFO *info, const struct crs_plan *plan)
 {
-    return plan->has_area && info->bbox_valid && info->west_lon_degree <= plan->east_deg &&
-           info->east_lon_degree >= plan->west_deg && info->south_lat_degree <= plan->north_deg &&
-           info->north_lat_degree >= plan->south_deg &&
-           info->east_lon_degree - info->west_lon_degree < 40;
+    const double large_deg = 40;
+    return plan->has_area && info->bbox_valid && plan->east_deg - plan->west_deg < large_deg &&
+           plan->north_deg - plan->south_deg < large_deg &&
+           info->west_lon_degree <= plan->east_deg && info->east_lon_degree >= plan->west_deg &&
+           info->south_lat_degree <= plan->north_deg && info->north_lat_degree >= plan->south_deg &&
+           info->east_lon_degree - info->west_lon_degree < large_deg;
 }
 
 static void note_sister(struct crs_sister *sister, const PROJ_CRS_INFO *info)
@@ -1479,6 +1480,7 @@ bool crs_find_sister(const struct crs_plan *plan, const double *points, size_t c
      * whose points come to lie where the plan said they are is the best. */
     size_t found_count = 0;
     size_t home_count = 0;
+    double best_deg[2] = {0, 0};
     size_t tried_count = 0;
     const int round_count = plan->is_geographic ? 1 : 2;
     for (int round = 0; round < round_count && found_count == 0; round++) {
@@ -1497,12 +1499,18 @@ bool crs_find_sister(const struct crs_plan *plan, const double *points, size_t c
                 break; /* nothing will tell them apart */
             }
             bool is_home = false;
-            if (fits(&candidate, plan, points, count, &is_home)) {
+            double first_deg[2];
+            if (fits(&candidate, plan, points, count, first_deg, &is_home)) {
+                /* Some systems are registered twice, with the axes the other
+                 * way round: what gives the same place is the same answer. */
+                const bool is_same = found_count > 0 && fabs(first_deg[0] - best_deg[0]) < 1e-5 &&
+                                     fabs(first_deg[1] - best_deg[1]) < 1e-5;
                 if (found_count == 0 || (is_home && home_count == 0)) {
                     note_sister(out, all[i]);
+                    memcpy(best_deg, first_deg, sizeof best_deg);
                 }
-                found_count++;
-                home_count += is_home;
+                found_count += !is_same;
+                home_count += is_home && (!is_same || home_count == 0);
             }
             proj_destroy(candidate.operation);
         }

@@ -73,15 +73,26 @@ static double clamp(double value, double low, double high)
     return value < low ? low : value > high ? high : value;
 }
 
+static double width_of(struct area area)
+{
+    return area.east_deg < area.west_deg ? area.east_deg + 360 - area.west_deg
+                                         : area.east_deg - area.west_deg;
+}
+
+static bool is_within(struct area area, double margin_deg, double longitude_deg,
+                      double latitude_deg)
+{
+    double east_of_west = fmod(longitude_deg - (area.west_deg - margin_deg), 360);
+    east_of_west += east_of_west < 0 ? 360 : 0;
+    return east_of_west <= width_of(area) + 2 * margin_deg &&
+           latitude_deg >= area.south_deg - margin_deg &&
+           latitude_deg <= area.north_deg + margin_deg;
+}
+
 static bool is_inside(struct area area, double longitude_deg, double latitude_deg)
 {
-    const double width = area.east_deg < area.west_deg ? area.east_deg + 360 - area.west_deg
-                                                       : area.east_deg - area.west_deg;
-    const double margin = clamp(MARGIN_SHARE * width, MARGIN_MIN_DEG, MARGIN_MAX_DEG);
-    double east_of_west = fmod(longitude_deg - (area.west_deg - margin), 360);
-    east_of_west += east_of_west < 0 ? 360 : 0;
-    return east_of_west <= width + 2 * margin && latitude_deg >= area.south_deg - margin &&
-           latitude_deg <= area.north_deg + margin;
+    const double margin_deg = clamp(MARGIN_SHARE * width_of(area), MARGIN_MIN_DEG, MARGIN_MAX_DEG);
+    return is_within(area, margin_deg, longitude_deg, latitude_deg);
 }
 
 static struct area area_of(const struct crs_plan *plan)
@@ -371,6 +382,27 @@ static bool settle_axes(struct crs_plan *plan, struct sample *sample, double x, 
     return true;
 }
 
+/* The most accurate of the ways made for a place, the library's order among
+ * equals; way_count when there is none. */
+static size_t best_way(const struct crs_parts *parts, double margin_deg, double longitude_deg,
+                       double latitude_deg)
+{
+    size_t best = parts->way_count;
+    for (size_t i = 0; i < parts->way_count; i++) {
+        const struct crs_way *way = &parts->ways[i];
+        const struct area area = {way->west_deg, way->south_deg, way->east_deg, way->north_deg};
+        if (way->has_area && !is_within(area, margin_deg, longitude_deg, latitude_deg)) {
+            continue;
+        }
+        const double best_m = best == parts->way_count ? -1 : parts->ways[best].accuracy_m;
+        if (best == parts->way_count ||
+            (way->accuracy_m >= 0 && (best_m < 0 || way->accuracy_m < best_m))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
 /* Of several registered ways to WGS 84, the one made for where the data lie. */
 static bool settle_way(struct crs_plan *plan, struct sample *sample, struct arena *run,
                        struct crs_check *check, struct err *err)
@@ -381,13 +413,12 @@ static bool settle_way(struct crs_plan *plan, struct sample *sample, struct aren
     }
     double latitude_deg;
     const double longitude_deg = middle_deg(sample, &latitude_deg);
-    for (size_t i = 0; i < parts->way_count; i++) {
-        const struct crs_way *way = &parts->ways[i];
-        const struct area area = {way->west_deg, way->south_deg, way->east_deg, way->north_deg};
-        if (way->has_area && !is_inside(area, longitude_deg, latitude_deg)) {
-            continue;
-        }
-        if (i == parts->way_index) {
+    size_t best = best_way(parts, 0, longitude_deg, latitude_deg);
+    if (best == parts->way_count) {
+        best = best_way(parts, MARGIN_MIN_DEG, longitude_deg, latitude_deg);
+    }
+    if (best < parts->way_count) {
+        if (best == parts->way_index) {
             return true;
         }
         struct crs_parts *turned = arena_array(run, struct crs_parts, 1);
@@ -395,7 +426,7 @@ static bool settle_way(struct crs_plan *plan, struct sample *sample, struct aren
             return arena_full(run, err);
         }
         *turned = *parts;
-        turned->way_index = i;
+        turned->way_index = best;
         struct crs_plan changed = *plan;
         changed.parts = turned;
         if (!crs_compose(&changed, run, err)) {

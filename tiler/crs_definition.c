@@ -276,7 +276,10 @@ static bool read_degrees(const char **at, double *out_deg, bool *out_is_decimal)
     *out_is_decimal = true;
     for (int part = 0; part < 3; part++) {
         if (!isdigit((unsigned char)**at) && !(part == 0 && (**at == '-' || **at == '+'))) {
-            return part > 0;
+            if (part == 0) {
+                return false;
+            }
+            break;
         }
         char *end;
         const double value = strtod(*at, &end);
