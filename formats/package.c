@@ -141,6 +141,11 @@ bool package_is_archive(const struct package *package)
     return package->folder < 0;
 }
 
+const struct archive_3tz *package_archive(const struct package *package)
+{
+    return package->folder < 0 ? &package->archive : NULL;
+}
+
 /* ---- a directory's files ------------------------------------------------ */
 
 /* A descriptor, or -1 with *out_absent when there is no such regular file. The

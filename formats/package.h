@@ -51,6 +51,9 @@ struct text package_tileset_name(const struct package *package);
 
 bool package_is_archive(const struct package *package);
 
+/* The archive that it is, or NULL for a directory. */
+const struct archive_3tz *package_archive(const struct package *package);
+
 /*
  * Finds a file. True with out->is_found false when there is none; false when the
  * archive is damaged or the system refuses.

@@ -17,9 +17,9 @@
  *                          old one, now in staging's place, is removed
  *   .3tz                   staging is packed to a file in it, rename over output
  *
- * after everything in staging was flushed (one syncfs(): 2,000 files of 20 KB
- * take as long as one fsync() of a large file). manifest.json is written last, by
- * commit, and lists every file that was added.
+ * after everything in staging was flushed by one syncfs() (2,000 files of 20 KB:
+ * 0.05 to 0.4 s on a busy machine; an fsync() of each takes 1.2 to 3.4 s).
+ * manifest.json is written last, by commit, and lists every file that was added.
  *
  * Only what carries our manifest (or an empty directory) is ever replaced.
  *
