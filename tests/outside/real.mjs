@@ -78,7 +78,7 @@ export async function testReal(file, { options = [], tag = "" } = {}) {
     fs.mkdirSync(path.dirname(out), { recursive: true });
     fs.rmSync(out, { recursive: true, force: true });
     const csv = `${out}.csv`;
-    const arguments_ = [file, "-o", out, "--report", csv, "--max-loss", "1", ...options];
+    const arguments_ = [file, "-o", out, "--report", csv, "--max-loss", "1", "--log", "json", ...options];
     let done = run("storey", ["tile", ...arguments_]);
     if (done.status === 1 && /--crs/.test(done.stderr)) done = run("storey", ["tile", ...arguments_, "--crs", somewhere, "--vertical", "ellipsoid"]);
     const objects = readObjects(file);
@@ -96,6 +96,10 @@ export async function testReal(file, { options = [], tag = "" } = {}) {
     walk.found.forEach((finding) => expect(false, finding));
     const gltf = await judgeGltf(out);
     gltf.found.forEach((finding) => expect(false, finding));
+    const told = done.stderr.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line)).find((line) => line.event === "done");
+    const sum = told && told.shown + told.lost + told.excluded + told.without_geometry + told.drawn_by_parts + told.identical;
+    expect(told && told.read === sum, `${told?.read} objects read, ${sum} accounted for`);
+    expect(told?.shown >= walk.leafIds.size, `${told?.shown} shown, ${walk.leafIds.size} in the leaves`);
     const missing = drawn.filter(([id]) => !walk.leafIds.has(id) && reported.get(id) === undefined && !partsStand(objects, id, walk.leafIds));
     expect(missing.length === 0, `${missing.length} of ${drawn.length} objects neither shown nor reported, such as '${missing[0]?.[0]}'`);
     expect(done.status === 3 || ![...reported.values()].some((row) => row.level === "lost"), "status 0, but features were lost");
