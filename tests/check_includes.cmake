@@ -16,6 +16,7 @@ set(only_microhttpd.h server/http.c)
 # Two libraries in one: a codec and a simplifier.
 set(only_meshoptimizer.h formats/meshopt.c tiler/simplify.c)
 set(only_libdeflate.h formats/packing.c)
+set(only_GL/glu.h tiler/tessellate.c)
 set(only_proj.h tiler/crs.c)
 set(only_proj_experimental.h tiler/crs.c)
 set(only_png.h formats/image_png.c)

@@ -58,9 +58,9 @@ struct shape_repairs {
  * SHAPE_STRAIGHT_M, for every polygon that has it, so no crack opens. Shells
  * are turned outward (shells of voids into the void) where that is decidable:
  * polygons are made to agree over shared edges, then a closed piece by its
- * signed volume, an open piece of a shell by counting what a ray meets. Bare
+ * signed volume, an open piece of a shell by the volume under a fan. Bare
  * surfaces that close are treated so too; the others keep the orientation of
- * the source, except roofs that face down and grounds that face up.
+ * the source, except roofs that face down and grounds that face up (orient.h).
  *
  * Shapes   placed   feature->vertex_count positions in the feature's frame;
  *                   those that this level uses are finite
@@ -81,8 +81,8 @@ ERR_CHECKED bool shape_from_feature(const struct feature *feature, size_t lod_in
 
 struct box3 shape_box(const struct shape *shape);
 
-/* Diameter of a sphere around all points, at most 1.2 times the least one:
- * the error that is made by leaving the feature out. */
+/* Diameter of a sphere around all points, about the middle of their box: the
+ * error that is made by leaving the feature out. */
 double shape_diameter_m(const struct shape *shape);
 
 /* Sum of the triangles' areas, and of those whose face has the kind. */
@@ -92,8 +92,9 @@ double shape_kind_area_m2(const struct shape *shape, enum feature_surface kind);
 /* Positive when a closed shape faces outward; meaningless for an open one. */
 double shape_volume_m3(const struct shape *shape);
 
-/* Area-weighted height of the upward-facing, downward-facing, ... is not kept
- * here: block.h measures roofs. */
+/* Two unit axes across a unit normal: what runs anticlockwise in their plane
+ * does so seen from the normal's tip. */
+void shape_plane_axes(struct vec3 normal, struct vec3 *out_u, struct vec3 *out_v);
 
 /*
  * A floor is what nobody sees from outside: a GROUND face that is not a wall,
