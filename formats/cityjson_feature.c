@@ -8,8 +8,8 @@
 /* The members of a city object that make a feature. */
 struct members {
     struct json_string kind;
-    struct json attributes, geometry, address;
-    bool has_attributes, has_geometry, has_address;
+    struct json attributes, address;
+    bool has_attributes, has_address;
 };
 
 /* ---- reports ---- */
@@ -274,12 +274,16 @@ static bool read_own(struct cityjson *reader, const struct members *members, str
 
 static bool keep(struct json *json, struct json *place, bool *has, struct err *err)
 {
+    (void)json_peek(json);
     *place = *json;
     *has = true;
     return json_skip(json, err);
 }
 
-static bool read_members(struct json *json, struct members *out, struct err *err)
+/* Finds the members, and reads the geometry where it stands: it is most of the
+ * object. With `feature` NULL it is left out. */
+static bool read_members(struct cityjson *reader, struct json *json, struct arena *feature,
+                         struct feature *shaped, struct members *out, struct err *err)
 {
     *out = (struct members){0};
     if (!json_enter(json, JSON_OBJECT, err)) {
@@ -299,8 +303,8 @@ static bool read_members(struct json *json, struct members *out, struct err *err
             ok = json_string(json, &out->kind, err);
         } else if (json_string_is(key, "attributes")) {
             ok = keep(json, &out->attributes, &out->has_attributes, err);
-        } else if (json_string_is(key, "geometry")) {
-            ok = keep(json, &out->geometry, &out->has_geometry, err);
+        } else if (json_string_is(key, "geometry") && feature != NULL) {
+            ok = cityjson_read_geometry(reader, json, feature, shaped, err);
         } else if (json_string_is(key, "address")) {
             ok = keep(json, &out->address, &out->has_address, err);
         } else {
@@ -351,7 +355,7 @@ static bool add_ancestor(struct cityjson *reader, uint32_t index, struct cityjso
     reader->ancestry.root_id = id;
     reader->is_quiet = true;
     /* Its own reading reports what is wrong with it; its parts just go without. */
-    const bool ok = read_members(&json, &members, &ignored) &&
+    const bool ok = read_members(reader, &json, NULL, NULL, &members, &ignored) &&
                     read_own(reader, &members, id, memory, &attributes, &count, &ignored);
     reader->is_quiet = false;
     if (!ok) {
@@ -623,7 +627,7 @@ static bool read_object(struct cityjson *reader, const struct cityjson_object *o
     if (out->id.size == 0) {
         return json_fail(&before, err, ERR_SCHEMA, "a city object whose id is empty");
     }
-    if (!read_members(&json, &members, err)) {
+    if (!read_members(reader, &json, feature, out, &members, err)) {
         return false;
     }
     if (members.kind.raw.data == NULL) {
@@ -636,11 +640,7 @@ static bool read_object(struct cityjson *reader, const struct cityjson_object *o
     }
     out->attributes = attributes;
     out->name = find_name(attributes, out->attribute_count);
-    if (!read_ancestry(reader, object, feature, out, err)) {
-        return false;
-    }
-    return !members.has_geometry ||
-           cityjson_read_geometry(reader, &members.geometry, feature, out, err);
+    return read_ancestry(reader, object, feature, out, err);
 }
 
 bool cityjson_read_feature(struct cityjson *reader, uint64_t index, struct arena *feature,

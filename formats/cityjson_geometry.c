@@ -71,6 +71,7 @@ struct members {
     struct json_string type;
     struct json boundaries, semantics, material, texture, template_index, matrix;
     bool has_boundaries, has_semantics, has_material, has_texture, has_template, has_matrix;
+    bool is_read; /* the boundaries have been read already */
     double level;
     bool has_bad_level;
 };
@@ -465,6 +466,14 @@ static bool read_solids(const struct geometry *geometry, struct json *json, stru
             return false;
         }
     }
+}
+
+/* What is added from here on belongs to this geometry. */
+static void begin_boundaries(struct geometry *geometry, const struct cityjson_shape *shape)
+{
+    geometry->first_polygon = count_of(&shape->polygons, sizeof(struct raw_polygon));
+    geometry->first_shell = count_of(&shape->shells, sizeof(struct raw_shell));
+    geometry->first_solid = count_of(&shape->solids, sizeof(struct raw_solid));
 }
 
 static bool read_boundaries(const struct geometry *geometry, struct json *json, struct err *err)
@@ -1255,16 +1264,42 @@ static enum nesting nesting_of(struct json_string type)
 
 static bool keep(struct json *json, struct json *place, bool *has, struct err *err)
 {
+    (void)json_peek(json);
     *place = *json;
     *has = true;
     return json_skip(json, err);
 }
 
-static bool read_member(struct json *json, struct json_string key, struct members *members,
-                        struct err *err)
+/* Boundaries are read where they stand if the type came before them, as it
+ * mostly does: they are most of a file, and would be passed over twice. */
+static bool read_or_keep_boundaries(struct geometry *geometry, struct json *json,
+                                    struct members *members, struct err *err)
+{
+    struct cityjson_shape *shape = &geometry->reader->shape;
+    if (members->has_boundaries) {
+        return json_skip(json, err);
+    }
+    geometry->nesting = members->type.raw.data == NULL ? NESTING_NONE : nesting_of(members->type);
+    if (geometry->nesting == NESTING_NONE) {
+        return keep(json, &members->boundaries, &members->has_boundaries, err);
+    }
+    members->has_boundaries = true;
+    members->is_read = true;
+    begin_boundaries(geometry, shape);
+    return read_boundaries(geometry, json, err);
+}
+
+static bool read_member(struct geometry *geometry, struct json *json, struct json_string key,
+                        struct members *members, struct err *err)
 {
     if (json_string_is(key, "type")) {
-        return json_string(json, &members->type, err);
+        struct json_string type;
+        if (!json_string(json, &type, err)) {
+            return false;
+        }
+        /* A second one cannot change what has been read by the first. */
+        members->type = members->is_read ? members->type : type;
+        return true;
     }
     if (json_string_is(key, "lod")) {
         members->has_bad_level = json_peek(json) != JSON_NULL;
@@ -1275,7 +1310,7 @@ static bool read_member(struct json *json, struct json_string key, struct member
         return true;
     }
     if (json_string_is(key, "boundaries")) {
-        return keep(json, &members->boundaries, &members->has_boundaries, err);
+        return read_or_keep_boundaries(geometry, json, members, err);
     }
     if (json_string_is(key, "semantics")) {
         return keep(json, &members->semantics, &members->has_semantics, err);
@@ -1295,7 +1330,8 @@ static bool read_member(struct json *json, struct json_string key, struct member
     return json_skip(json, err);
 }
 
-static bool read_members(struct json *json, struct members *out, struct err *err)
+static bool read_members(struct geometry *geometry, struct json *json, struct members *out,
+                         struct err *err)
 {
     *out = (struct members){.level = -1};
     if (!json_enter(json, JSON_OBJECT, err)) {
@@ -1310,16 +1346,15 @@ static bool read_members(struct json *json, struct members *out, struct err *err
         if (is_end) {
             return true;
         }
-        if (!read_member(json, key, out, err)) {
+        if (!read_member(geometry, json, key, out, err)) {
             return false;
         }
     }
 }
 
-/* Fills in what is common to all types, and says whether there is something to
- * draw. */
-static bool begin_geometry(struct geometry *geometry, const struct json *before,
-                           const struct members *members, bool *out_is_drawn, struct err *err)
+/* What is common to all types; says whether there is something to draw. */
+static bool check_members(struct geometry *geometry, const struct json *before,
+                          const struct members *members, bool *out_is_drawn, struct err *err)
 {
     *out_is_drawn = false;
     if (members->type.raw.data == NULL) {
@@ -1349,23 +1384,23 @@ static bool begin_geometry(struct geometry *geometry, const struct json *before,
     return true;
 }
 
-/* A geometry that is no instance. */
+/* A geometry that is no instance, once its members have been found. */
 static bool read_plain(struct geometry *geometry, const struct json *before,
                        struct members *members, struct arena *feature, struct err *err)
 {
     struct cityjson_shape *shape = &geometry->reader->shape;
     bool is_drawn = false;
-    if (!begin_geometry(geometry, before, members, &is_drawn, err)) {
+    if (!check_members(geometry, before, members, &is_drawn, err)) {
         return false;
     }
     if (!is_drawn) {
         return true;
     }
-    geometry->first_polygon = count_of(&shape->polygons, sizeof(struct raw_polygon));
-    geometry->first_shell = count_of(&shape->shells, sizeof(struct raw_shell));
-    geometry->first_solid = count_of(&shape->solids, sizeof(struct raw_solid));
-    if (!read_boundaries(geometry, &members->boundaries, err)) {
-        return false;
+    if (!members->is_read) {
+        begin_boundaries(geometry, shape);
+        if (!read_boundaries(geometry, &members->boundaries, err)) {
+            return false;
+        }
     }
     if ((members->has_semantics && !read_semantics(geometry, &members->semantics, err)) ||
         (members->has_material && !read_themes(geometry, &members->material, true, feature, err)) ||
@@ -1474,14 +1509,12 @@ static bool read_instance(struct geometry *geometry, const struct json *before,
     struct json json = cityjson_go(document, *(const struct cityjson_place *)found);
     const struct json template_place = json;
     struct members inner;
-    if (!read_members(&json, &inner, err)) {
-        return false;
-    }
     geometry->document = document;
     geometry->is_template = true;
     /* Template vertices have numbers of their own. */
     map_reset(&shape->vertex_map);
-    const bool ok = read_plain(geometry, &template_place, &inner, feature, err);
+    const bool ok = read_members(geometry, &json, &inner, err) &&
+                    read_plain(geometry, &template_place, &inner, feature, err);
     map_reset(&shape->vertex_map);
     return ok;
 }
@@ -1493,7 +1526,7 @@ static bool read_one(struct cityjson *reader, struct text id, struct json *json,
     const struct json before = *json;
     struct geometry geometry = {.reader = reader, .document = reader->current, .id = id};
     struct members members;
-    if (!read_members(json, &members, err)) {
+    if (!read_members(&geometry, json, &members, err)) {
         return false;
     }
     if (members.type.raw.data != NULL && json_string_is(members.type, "GeometryInstance")) {

@@ -175,6 +175,13 @@ static bool read_packed(struct spill *vertices, struct json *json, bool *out_is_
         struct json_number numbers[3];
         size_t count = 0;
         int32_t packed[3] = {BAD_PACKED, 0, 0};
+        if (json_short_integers(json, packed, 3)) {
+            if (!spill_add(vertices, packed, err)) {
+                return false;
+            }
+            continue;
+        }
+        packed[0] = BAD_PACKED;
         if (!read_numbers(json, numbers, 3, &count, err)) {
             return false;
         }
@@ -245,6 +252,7 @@ static bool scan_vertices(struct cityjson_document *document, struct json *json,
 
 static bool scan_triple(struct json *json, const char *name, double out[3], struct err *err)
 {
+    (void)json_peek(json);
     const struct json before = *json;
     struct json_number numbers[3];
     size_t count = 0;
@@ -262,6 +270,7 @@ static bool scan_triple(struct json *json, const char *name, double out[3], stru
 
 static bool scan_transform(struct cityjson_document *document, struct json *json, struct err *err)
 {
+    (void)json_peek(json);
     const struct json before = *json;
     bool has_scale = false;
     bool has_translate = false;
@@ -946,6 +955,7 @@ static bool link_objects(struct cityjson_document *document, struct err *err)
 
 static bool scan_type(struct cityjson_document *document, struct json *json, struct err *err)
 {
+    (void)json_peek(json);
     const struct json before = *json;
     struct json_string type;
     if (!json_string(json, &type, err)) {

@@ -287,6 +287,30 @@ static const uint8_t *pass_fraction(const struct json *json, const uint8_t *at, 
     return at;
 }
 
+/* How many of the bytes, from the lowest on, are digits: 0 to 8. No branch
+ * depends on it, and lengths of numbers are what a branch cannot guess. */
+static inline size_t digits_of_8(uint64_t bytes)
+{
+    /* Below '0' borrows; above '9' carries into the top bit. Bytes beyond the
+     * first that is no digit may be wrong, and do not matter. */
+    const uint64_t other =
+        ((bytes - UINT64_C(0x3030303030303030)) | (bytes + UINT64_C(0x4646464646464646)) | bytes) &
+        UINT64_C(0x8080808080808080);
+    return other == 0 ? 8 : (size_t)__builtin_ctzll(other) / 8;
+}
+
+/* The number that the first `length` bytes, 1 to 8, spell: pairs, then fours,
+ * then all. */
+static inline uint32_t value_of_8(uint64_t bytes, size_t length)
+{
+    uint64_t value = (bytes - UINT64_C(0x3030303030303030)) << (64 - 8 * length);
+    value = value * 10 + (value >> 8);
+    const uint64_t mask = UINT64_C(0x000000FF000000FF);
+    value = (value & mask) * UINT64_C(0x000F424000000064) +
+            ((value >> 16) & mask) * UINT64_C(0x0000271000000001);
+    return (uint32_t)(value >> 32);
+}
+
 /* Past the number at `at`; NULL with *err set. */
 static inline const uint8_t *pass_number(const struct json *json, const uint8_t *at,
                                          struct err *err)
@@ -599,6 +623,7 @@ bool json_real(struct json *json, double *out, struct err *err)
 struct nesting {
     uint64_t bits[JSON_DEPTH_MAX / 64 + 1];
     uint32_t depth;
+    uint32_t arrays; /* at least so many on top are arrays */
 };
 
 static inline bool is_in_object(const struct nesting *nesting)
@@ -612,6 +637,51 @@ static inline void push(struct nesting *nesting, bool is_object)
     const uint64_t bit = (uint64_t)1 << (nesting->depth % 64);
     uint64_t *word = &nesting->bits[nesting->depth / 64];
     *word = is_object ? *word | bit : *word & ~bit;
+    nesting->arrays = is_object ? 0 : nesting->arrays + 1;
+}
+
+static inline void pop(struct nesting *nesting)
+{
+    nesting->depth--;
+    if (nesting->arrays > 1) {
+        nesting->arrays--;
+    } else {
+        nesting->arrays = nesting->depth > 0 && !is_in_object(nesting) ? 1 : 0;
+    }
+}
+
+static inline bool begins_integer(uint8_t c)
+{
+    return c == '-' || (uint8_t)(c - '0') < 10;
+}
+
+/*
+ * Past plain integers, from one list of them to the next, where nothing but
+ * "," or "],[" or "]],[[" stands between two: most of a city's bytes. Stops
+ * before an integer that has something else behind it; the nesting is then what
+ * it was.
+ */
+static inline const uint8_t *pass_integers(const uint8_t *at, const uint8_t *end, uint32_t arrays)
+{
+    enum { LOOK_AHEAD = 16 };
+    while (end - at > LOOK_AHEAD) {
+        const uint8_t *digit = at + (*at == '-');
+        const size_t length = digits_of_8(bytes_load_u64le(digit));
+        const uint8_t *behind = digit + length;
+        if (length == 0 || (*digit == '0' && length > 1)) {
+            break;
+        }
+        if (*behind == ',') {
+            at = behind + 1 + (behind[1] == ' ');
+        } else if (arrays >= 2 && memcmp(behind, "],[", 3) == 0 && begins_integer(behind[3])) {
+            at = behind + 3;
+        } else if (arrays >= 3 && memcmp(behind, "]],[[", 5) == 0 && begins_integer(behind[5])) {
+            at = behind + 5;
+        } else {
+            break;
+        }
+    }
+    return at;
 }
 
 /* Past a scalar at `at`; NULL with *err set. */
@@ -650,7 +720,7 @@ static inline const uint8_t *pass_between(struct json *json, const uint8_t *at,
             return NULL;
         }
         at++;
-        nesting->depth--;
+        pop(nesting);
         give_back(json, at);
     }
     return at;
@@ -685,9 +755,15 @@ bool json_skip(struct json *json, struct err *err)
 {
     struct nesting nesting;
     nesting.depth = 0;
+    nesting.arrays = 0;
     nesting.bits[0] = 0;
     const uint8_t *at = pass_spaces(json, json->at);
     do {
+        if (nesting.arrays > 0) {
+            const bool is_long = json->end - at > GIVE_BACK_BYTES;
+            at = pass_integers(at, is_long ? at + GIVE_BACK_BYTES : json->end, nesting.arrays);
+            at = pass_spaces(json, at);
+        }
         if (at < json->end && (*at == '[' || *at == '{')) {
             bool is_empty = false;
             at = pass_opening(json, at, &nesting, &is_empty, err);
@@ -751,28 +827,49 @@ static bool read_index(struct json *json, bool may_be_null, uint32_t *out, struc
     return true;
 }
 
-/* The short road: digits and a comma or bracket, nothing else. Returns the
- * place of what it did not take. */
+/* The short road: digits and a comma, nothing else. Returns the place of what
+ * it did not take. */
 static inline const uint8_t *read_plain_indices(struct json *json, struct buf *out)
 {
     const uint8_t *at = json->at;
-    const uint8_t *end = json->end;
-    while (end - at > 10) {
-        uint32_t value = (uint32_t)(*at - '0');
-        const uint8_t *digit = at + 1;
-        if (value > 9) {
+    while (json->end - at > 9) {
+        const uint64_t bytes = bytes_load_u64le(at);
+        const size_t length = digits_of_8(bytes);
+        if (at[length] != ',' || length == 0 || (*at == '0' && length > 1)) {
             break;
         }
-        while ((uint8_t)(*digit - '0') < 10 && digit - at < 9) {
-            value = 10 * value + (uint32_t)(*digit++ - '0');
-        }
-        if (*digit != ',' || (*at == '0' && digit - at > 1)) {
-            break;
-        }
-        add_u32(out, value);
-        at = digit + 1;
+        add_u32(out, value_of_8(bytes, length));
+        at += length + 1;
+        at += *at == ' ';
     }
     return at;
+}
+
+bool json_short_integers(struct json *json, int32_t *out, size_t count)
+{
+    const uint8_t *at = pass_spaces(json, json->at);
+    for (size_t i = 0; i < count; i++) {
+        if (json->end - at < 12 || *at != (i == 0 ? '[' : ',')) {
+            return false;
+        }
+        at++;
+        const bool is_negative = *at == '-';
+        at += is_negative;
+        const uint64_t bytes = bytes_load_u64le(at);
+        const size_t length = digits_of_8(bytes);
+        if (length == 0 || (*at == '0' && length > 1)) {
+            return false;
+        }
+        const int32_t value = (int32_t)value_of_8(bytes, length);
+        out[i] = is_negative ? -value : value;
+        at += length;
+    }
+    if (at == json->end || *at != ']') {
+        return false;
+    }
+    json->at = at + 1;
+    give_back(json, json->at);
+    return true;
 }
 
 bool json_indices(struct json *json, bool may_be_null, struct buf *out, struct err *err)
@@ -841,11 +938,8 @@ static size_t next_piece(struct text raw, size_t *at, char piece[4])
     return write_utf8(character, piece);
 }
 
-bool json_string_is(struct json_string string, const char *word)
+bool json_escaped_is(struct json_string string, const char *word)
 {
-    if (!string.has_escapes) {
-        return text_is(string.raw, word);
-    }
     size_t at = 0;
     while (at < string.raw.size) {
         char piece[4];
@@ -902,7 +996,17 @@ bool json_compact(struct json *json, struct arena *arena, struct text *out, stru
         if (*at == '"') {
             is_quoted = !is_quoted;
         } else if (*at == '\\') {
-            copy[size++] = (char)*++at; /* only strings have it, and never last */
+            /* Only strings have it, and json_skip() has seen the escape. */
+            uint32_t character = 0;
+            const size_t length = read_escape(at, json->at, &character);
+            size--;
+            if (character >= 0x80) {
+                size += write_utf8(character, copy + size);
+            } else {
+                memcpy(copy + size, at, length);
+                size += length;
+            }
+            at += length - 1;
         }
     }
     *out = (struct text){copy, size};

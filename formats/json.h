@@ -75,6 +75,9 @@ struct json_number {
  * NULL, is the mapping that begins with `bytes`. */
 void json_init(struct json *json, struct span bytes, const struct io_map *map);
 
+/* json_string_is() of a string that has escapes. */
+bool json_escaped_is(struct json_string string, const char *word);
+
 /* What comes next, past spaces; takes nothing. */
 enum json_kind json_peek(struct json *json);
 
@@ -117,15 +120,26 @@ ERR_CHECKED bool json_end(struct json *json, struct err *err);
 ERR_CHECKED bool json_indices(struct json *json, bool may_be_null, struct buf *out,
                               struct err *err);
 
+/*
+ * Takes `[a,b,c]` when just that stands here: `count` integers of at most 8
+ * digits, maybe negative, without spaces. Otherwise takes nothing and returns
+ * false, and says nothing about what is there. The road of vertices.
+ */
+bool json_short_integers(struct json *json, int32_t *out, size_t count);
+
 /* Whether the string says `word` once its escapes are resolved. */
-bool json_string_is(struct json_string string, const char *word);
+static inline bool json_string_is(struct json_string string, const char *word)
+{
+    return string.has_escapes ? json_escaped_is(string, word) : text_is(string.raw, word);
+}
 
 /* A copy with the escapes resolved. Memory: *out lives in `arena`. */
 ERR_CHECKED bool json_string_text(struct json_string string, struct arena *arena, struct text *out,
                                   struct err *err);
 
 /*
- * Takes one value and copies its text without the spaces between its parts.
+ * Takes one value and copies its text without the spaces between its parts;
+ * escaped characters beyond ASCII become themselves.
  * Memory: *out lives in `arena`.
  */
 ERR_CHECKED bool json_compact(struct json *json, struct arena *arena, struct text *out,

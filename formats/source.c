@@ -238,6 +238,7 @@ static bool find_inputs(struct source *source, const char *name, struct err *err
     struct input *input = source->inputs;
     input->packed = source->bytes;
     input->method = inflate_is_gzip(source->bytes) ? METHOD_GZIP : METHOD_PLAIN;
+    input->bytes = source->bytes.size;
     set_name(input, name, (struct text){0});
     char inner[NAME_BYTES_MAX];
     memcpy(inner, input->name, sizeof inner);
@@ -304,6 +305,7 @@ static bool open_next(struct source *source, struct err *err)
     }
     if (!open_input(source, input, &info, err)) {
         close_input(source);
+        source->bytes_open = input->bytes; /* it counts as done */
         err_in_source(err, input->name);
         return false;
     }

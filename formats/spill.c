@@ -39,6 +39,7 @@ void spill_reset(struct spill *spill)
         spill->block_numbers[slot] = UINT64_MAX;
         spill->is_changed[slot] = false;
     }
+    spill->recent_count = 0;
 }
 
 /* A file without a name: nothing is left behind, however the program ends. */
@@ -86,6 +87,7 @@ static bool hold_block(struct spill *spill, uint64_t number, bool is_new, size_t
         spill->block_numbers[slot] = slot;
     }
     if (spill->block_numbers[slot] != number) {
+        spill->recent_count = 0;
         if (spill->is_changed[slot] && !write_block(spill, slot, err)) {
             return false;
         }
@@ -131,11 +133,19 @@ bool spill_add(struct spill *spill, const void *record, struct err *err)
 bool spill_read(struct spill *spill, uint64_t index, const void **out, struct err *err)
 {
     assert(index < spill->count);
+    /* Most reads are near the one before: no division for those. */
+    if (index - spill->recent_first < spill->recent_count) {
+        *out = spill->recent + (index - spill->recent_first) * spill->record_bytes;
+        return true;
+    }
     size_t slot = 0;
     uint8_t *at = NULL;
     if (!find_record(spill, index, false, &slot, &at, err)) {
         return false;
     }
+    spill->recent_count = SPILL_BLOCK_BYTES / spill->record_bytes;
+    spill->recent_first = index - index % spill->recent_count;
+    spill->recent = spill->blocks[slot];
     *out = at;
     return true;
 }

@@ -33,6 +33,9 @@ struct spill {
     uint8_t *blocks[SPILL_SLOTS_MAX]; /* NULL until used */
     uint64_t block_numbers[SPILL_SLOTS_MAX];
     bool is_changed[SPILL_SLOTS_MAX];
+    uint64_t recent_first; /* index of the first record of the block read last */
+    uint64_t recent_count; /* records that a block holds; 0: none was read yet */
+    const uint8_t *recent;
 };
 
 void spill_init(struct spill *spill, size_t record_bytes, size_t slot_count, struct arena *source,
