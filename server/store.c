@@ -632,6 +632,14 @@ static struct store_view *take_view(struct store_cache *cache)
     return arena_array(&cache->memory, struct store_view, 1);
 }
 
+/* The coding in which a member lies, or identity. */
+static enum message_coding coding_of(unsigned method)
+{
+    return method == PACKING_DEFLATE ? MESSAGE_GZIP
+           : method == PACKING_ZSTD  ? MESSAGE_ZSTD
+                                     : MESSAGE_IDENTITY;
+}
+
 /* Makes a view of a member that was found; the view takes over member->map. */
 static bool make_view(struct store_cache *cache, struct store *store, struct text name,
                       struct digest digest, bool is_expanded, struct package_member *member,
@@ -651,6 +659,7 @@ static bool make_view(struct store_cache *cache, struct store *store, struct tex
         .last_used = cache->clock,
         .name = digest,
         .is_expanded = is_expanded,
+        .packed_coding = coding_of(member->method),
         .fd = -1,
     };
     buf_init(&view->place.expanded, EXPANDED_MEMBER_MAX);
@@ -661,14 +670,6 @@ static bool make_view(struct store_cache *cache, struct store *store, struct tex
     keep_in_cache(cache, view);
     *out = view;
     return true;
-}
-
-/* The coding in which a member lies, or identity. */
-static enum message_coding coding_of(unsigned method)
-{
-    return method == PACKING_DEFLATE ? MESSAGE_GZIP
-           : method == PACKING_ZSTD  ? MESSAGE_ZSTD
-                                     : MESSAGE_IDENTITY;
 }
 
 static bool open_member(struct store_cache *cache, struct store *store, struct text name,
@@ -708,6 +709,9 @@ bool store_cache_find(struct store_cache *cache, struct store *store, struct tex
         struct store_view **slot = find_slot(cache, store, digest, is_expanded != 0);
         if (slot == NULL || (codings >> (*slot)->coding & 1) == 0) {
             continue;
+        }
+        if (is_expanded != 0 && (codings >> (*slot)->place.packed_coding & 1) != 0) {
+            break; /* this client takes it as it lies */
         }
         if (!view_is_whole(*slot)) {
             forget(cache, slot);

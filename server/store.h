@@ -82,7 +82,8 @@ struct store_view_place {
     uint64_t last_used;
     struct digest name;
     bool is_expanded;
-    int fd; /* of a directory's file; -1: the store's */
+    enum message_coding packed_coding; /* in which it lies in the package */
+    int fd;                            /* of a directory's file; -1: the store's */
     uint64_t file_bytes;
     int64_t file_mtime_ns;
     struct span mapped; /* a directory's file */

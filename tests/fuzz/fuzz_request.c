@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Paths, queries and headers as a client may send them. The input is lines:
+ * path, query, Accept, Accept-Encoding, If-None-Match, Range; the rules hold
+ * whatever they say.
+ */
+#include "server/routes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { LINES = 6, SIZE = 1000 };
+
+static void check_path(struct text text, struct arena *memory)
+{
+    struct message_path path;
+    struct err err;
+    if (!message_path_read(text, memory, &path, &err)) {
+        return;
+    }
+    for (size_t i = 0; i < path.part_count; i++) {
+        const struct text part = path.parts[i];
+        assert(part.size > 0 && !text_is(part, ".") && !text_is(part, ".."));
+        assert(memchr(part.data, '/', part.size) == NULL);
+        assert(memchr(part.data, '\0', part.size) == NULL);
+        assert(text_is_utf8(part));
+    }
+}
+
+static void check_route(const struct text *lines, struct arena *memory)
+{
+    static struct catalogue empty;
+    const struct routes_context context = {.catalogue = &empty};
+    const struct request request = {.method = MESSAGE_GET,
+                                    .path = lines[0],
+                                    .query = lines[1],
+                                    .accept = lines[2],
+                                    .accept_encoding = lines[3],
+                                    .if_none_match = lines[4],
+                                    .range = lines[5]};
+    struct response response;
+    routes_answer(&context, &request, memory, &response);
+    assert(response.status >= 200 && response.status < 600);
+    assert(response.view == NULL);
+    assert(response_find(&response, "Access-Control-Allow-Origin") != NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct text lines[LINES] = {{NULL, 0}};
+    struct text rest = {(const char *)data, size};
+    for (size_t i = 0; i < LINES && rest.size > 0; i++) {
+        const char *end = memchr(rest.data, '\n', rest.size);
+        const size_t length = end == NULL ? rest.size : (size_t)(end - rest.data);
+        lines[i] = (struct text){rest.data, length};
+        const size_t step = end == NULL ? length : length + 1;
+        rest = (struct text){rest.data + step, rest.size - step};
+    }
+    struct arena memory;
+    arena_init(&memory, 1 << 22);
+    check_path(lines[0], &memory);
+    check_route(lines, &memory);
+    uint64_t first = 0;
+    uint64_t last = 0;
+    if (message_range_read(lines[5], SIZE, &first, &last) == MESSAGE_RANGE_PART) {
+        assert(first <= last && last < SIZE);
+    }
+    assert(message_codings(lines[3]) < 1U << MESSAGE_CODING_COUNT);
+    arena_release(&memory);
+    return 0;
+}
