@@ -61,6 +61,15 @@ static PJ_CONTEXT *open_context(struct err *err)
     return context;
 }
 
+/* "EPSG:4547", or the name of what has no code: notices have to fit a line. */
+static const char *label_of(struct maker *maker)
+{
+    const struct crs_plan *plan = &maker->plan;
+    const char *label =
+        plan->code == NULL ? NULL : arena_print(maker->run, "%s:%s", plan->authority, plan->code);
+    return label == NULL ? plan->name : label;
+}
+
 static bool add_notice(struct maker *maker, const char *notice, struct err *err)
 {
     if (notice == NULL) {
@@ -667,7 +676,7 @@ static bool find_horizontal_ways(struct maker *maker, struct err *err)
                           arena_print(maker->run,
                                       "%s is taken as WGS 84 without a datum shift, as "
                                       "--allow-ballpark asks: up to hundreds of metres off",
-                                      maker->plan.name),
+                                      label_of(maker)),
                           err);
     }
     if (maker->way_count == 0) {
@@ -678,10 +687,11 @@ static bool find_horizontal_ways(struct maker *maker, struct err *err)
         is_better(2 * missing.accuracy_m, used_m)) {
         return add_notice(
             maker,
-            arena_print(maker->run,
-                        "positions of %s are right to %.3g m; with the grid %s they would be to "
-                        "%.3g m (projsync --file %s fetches it)",
-                        maker->plan.name, used_m, missing.name, missing.accuracy_m, missing.name),
+            arena_print(
+                maker->run,
+                "positions in %s are right to %.3g m; the grid %s, which is not installed, would "
+                "make it %.3g m (projsync --file fetches it)",
+                label_of(maker), used_m, missing.name, missing.accuracy_m),
             err);
     }
     return true;
@@ -904,7 +914,7 @@ static bool use_egm96(struct maker *maker, const char *units, const struct missi
                           arena_print(maker->run,
                                       "%s does not say what its heights are: taken as metres "
                                       "above the sea by EGM96, %s; --vertical or --geoid says more",
-                                      maker->plan.name, what),
+                                      label_of(maker), what),
                           err);
     }
     if (missing->name[0] == '\0') {
@@ -915,12 +925,13 @@ static bool use_egm96(struct maker *maker, const char *units, const struct missi
                                       maker->plan.vertical_name, what),
                           err);
     }
-    return add_notice(maker,
-                      arena_print(maker->run,
-                                  "the grid %s of %s is not installed (projsync --file %s fetches "
-                                  "it): EGM96 stands in for it, %s",
-                                  missing->name, maker->plan.vertical_name, missing->name, what),
-                      err);
+    return add_notice(
+        maker,
+        arena_print(maker->run,
+                    "the grid %s of %s is not installed (projsync --file fetches it): EGM96 stands "
+                    "in for it, %s",
+                    missing->name, maker->plan.vertical_name, what),
+        err);
 }
 
 static bool doubt_feet(struct maker *maker, struct err *err)
@@ -933,7 +944,7 @@ static bool doubt_feet(struct maker *maker, struct err *err)
                       arena_print(maker->run,
                                   "%s counts in units of %.6g m, its heights are taken as metres; "
                                   "--vertical EPSG:6360 would say feet",
-                                  maker->plan.name, maker->plan.unit_m),
+                                  label_of(maker), maker->plan.unit_m),
                       err);
 }
 
@@ -1144,6 +1155,7 @@ static bool put_together(struct maker *maker, struct err *err)
     if (parts->before == NULL || offset == NULL) {
         return arena_full(maker->run, err);
     }
+    assert(maker->height_steps != NULL);
     parts->after = steps_after(maker, datum_shift, maker->height_steps, offset);
     parts->shown_after = maker->shown_height_steps == NULL
                              ? parts->after
@@ -1618,7 +1630,7 @@ bool crs_from_ecef(struct crs *crs, double *xyz, size_t count, struct err *err)
     for (size_t start = 0; start < count; start += CHUNK) {
         const size_t here = count - start < CHUNK ? count - start : CHUNK;
         double target[3 * CHUNK];
-        double miss[3 * CHUNK];
+        double miss[3 * CHUNK] = {0};
         double *points = xyz + 3 * start;
         memcpy(target, points, 3 * here * sizeof *points);
         transform(crs, PJ_INV, points, here);

@@ -62,7 +62,7 @@ static double median_of(const double *first, size_t count, double *scratch)
         }
     }
     if (kept == 0) {
-        return NAN;
+        return (double)NAN;
     }
     qsort(scratch, kept, sizeof *scratch, compare_doubles);
     return scratch[kept / 2];
@@ -115,7 +115,7 @@ static bool place(const struct crs_plan *plan, struct sample *sample, struct err
         if (crs_to_ecef(&crs, point, 1, &ignored)) {
             sample->placed_count++;
         } else {
-            point[0] = point[1] = point[2] = NAN;
+            point[0] = point[1] = point[2] = (double)NAN;
         }
     }
     crs_close(&crs);
@@ -485,7 +485,7 @@ static void describe(const struct crs_plan *plan, struct sample *sample, struct 
     check->longitude_deg = middle_deg(sample, &check->latitude_deg);
     const struct vec3 middle =
         earth_to_ecef(earth_point_deg(check->longitude_deg, check->latitude_deg, 0));
-    double nearest_m = INFINITY;
+    double nearest_m = (double)INFINITY;
     for (size_t i = 0; i < sample->count && !plan->is_geocentric; i++) {
         const struct vec3 p = {sample->ecef[3 * i], sample->ecef[3 * i + 1],
                                sample->ecef[3 * i + 2]};

@@ -174,7 +174,7 @@ static const char *code_of_pair(const char *text, struct arena *run)
 const char *crs_definition_code(const char *text, struct arena *run)
 {
     const char *old = "+init="; /* PROJ 4's, with another axis order that is not ours either */
-    if (starts_with(text, old) && strpbrk(text, " \t") == NULL) {
+    if (starts_with(text, old) && text[strlen(old)] != '\0' && strpbrk(text, " \t") == NULL) {
         text += strlen(old);
     }
     const char *code = code_of_url(text, run);
@@ -210,6 +210,11 @@ static bool read_german(const char *text, struct arena *run, struct crs_definiti
                            "no such height system of the German surveys: '%.60s'; "
                            "--crs names another",
                            words[1]);
+        }
+        found->code = arena_print(run, "%s+%s", strchr(found->horizontal, ':') + 1,
+                                  strchr(found->vertical, ':') + 1);
+        if (found->code == NULL) {
+            return arena_full(run, err);
         }
     }
     return true;

@@ -94,7 +94,8 @@ static inline bool vec3_is_finite(struct vec3 a)
 
 static inline struct box3 box3_empty(void)
 {
-    return (struct box3){{INFINITY, INFINITY, INFINITY}, {-INFINITY, -INFINITY, -INFINITY}};
+    const double far = (double)INFINITY; /* the macro is a float */
+    return (struct box3){{far, far, far}, {-far, -far, -far}};
 }
 
 static inline bool box3_is_empty(struct box3 box)

@@ -38,6 +38,7 @@ static void crs_definition_read__brings_spellings_to_one(void)
         {"+proj=utm +zone=50 +datum=WGS84", "+proj=utm +zone=50 +datum=WGS84", NULL},
         {"GEOGCS[\"x\"]", "GEOGCS[\"x\"]", NULL},
         {"gcj02", "EPSG:4326", NULL},
+        {"+init=", "+init=", NULL}, /* nothing after it: for PROJ to refuse */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct arena run;
