@@ -79,6 +79,9 @@ struct glb_summary {
  * corners (after quantization); a feature whose triangles all are such is then
  * in the table only.
  *
+ * The property table is of the class that property_table_class() names and has
+ * a column for each property of it, "no value" throughout where `table` has none.
+ *
  * Demands  indices and rows are in range; columns are as property_table.h says
  * Memory   *out grows and is as before on failure; `scratch` is given back
  * Errors   ERR_GEOMETRY     a number that is not finite, a normal that is not unit

@@ -53,13 +53,18 @@ static bool pack_strings(const struct text *strings, uint32_t count, struct aren
                        (unsigned long long)total);
     }
     const int offset_bytes = total <= UINT8_MAX ? 1 : total <= UINT16_MAX ? 2 : 4;
-    /* One byte when there is none: a buffer view may not be empty. */
     uint8_t *values = arena_array(arena, uint8_t, total == 0 ? 1 : (size_t)total);
     uint8_t *offsets = arena_array(arena, uint8_t, ((size_t)count + 1) * (size_t)offset_bytes);
     if (values == NULL || offsets == NULL) {
         return arena_full(arena, err);
     }
-    size_t end = 0;
+    /*
+     * A buffer view may not be empty, and the last offset must be where the
+     * values end (the official 3D Tiles validator insists): so when all strings
+     * are empty they stand behind one byte that none of them has.
+     */
+    size_t end = total == 0 ? 1 : 0;
+    store(offsets, end, offset_bytes);
     for (uint32_t i = 0; i < count; i++) {
         if (strings[i].size > 0) {
             memcpy(values + end, strings[i].data, strings[i].size);

@@ -8,6 +8,7 @@
 
 #define SCHEMA_ID "storey"
 #define CLASS_ID "feature"
+#define BRIEF_ID "brief"
 #define TRISTATE_ID "tristate"
 #define ENUM_PREFIX "enum_"
 #define UNKNOWN_VALUE "unknown"
@@ -238,19 +239,57 @@ static void print_property(const struct property *property, struct buf *out)
     buf_add_text(out, "}");
 }
 
+static bool has_brief(const struct property_schema *schema)
+{
+    for (size_t i = 0; i < schema->property_count; i++) {
+        if (schema->properties[i].is_brief) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool property_is_in_class(const struct property *property, const char *class_name)
+{
+    return property->is_brief || strcmp(class_name, CLASS_ID) == 0;
+}
+
+const char *property_table_class(const struct property_table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (!table->schema->properties[table->columns[i].property].is_brief) {
+            return CLASS_ID;
+        }
+    }
+    return has_brief(table->schema) ? BRIEF_ID : CLASS_ID;
+}
+
+static void print_class(const struct property_schema *schema, const char *name, struct buf *out)
+{
+    json_write_key(out, name);
+    buf_add_text(out, "{");
+    if (schema->property_count > 0) { /* an empty "properties" is not allowed */
+        buf_add_text(out, "\"properties\":{");
+        for (size_t i = 0; i < schema->property_count; i++) {
+            if (property_is_in_class(&schema->properties[i], name)) {
+                print_property(&schema->properties[i], out);
+            }
+        }
+        buf_add_text(out, "}");
+    }
+    buf_add_text(out, "}");
+}
+
 void property_schema_print(const struct property_schema *schema, struct buf *out)
 {
     buf_add_text(out, "{\"id\":\"" SCHEMA_ID "\"");
     print_enums(schema, out);
-    buf_add_text(out, ",\"classes\":{\"" CLASS_ID "\":{");
-    if (schema->property_count > 0) { /* an empty "properties" is not allowed */
-        buf_add_text(out, "\"properties\":{");
-        for (size_t i = 0; i < schema->property_count; i++) {
-            print_property(&schema->properties[i], out);
-        }
-        buf_add_text(out, "}");
+    buf_add_text(out, ",\"classes\":{");
+    print_class(schema, CLASS_ID, out);
+    if (has_brief(schema)) {
+        print_class(schema, BRIEF_ID, out);
     }
-    buf_add_text(out, "}}}");
+    buf_add_text(out, "}}");
 }
 
 /* ---- reading ---- */
@@ -453,6 +492,16 @@ static const struct json_tree *find_class(const struct json_tree *classes, struc
     return NULL;
 }
 
+static bool has_member(const struct json_tree *object, struct text key)
+{
+    for (size_t i = 0; json_tree_is(object, JSON_OBJECT) && i < object->child_count; i++) {
+        if (text_equals(object->children[i].key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool property_schema_read(struct span json, struct text class_name, struct arena *arena,
                           struct property_schema *out, struct err *err)
 {
@@ -477,12 +526,15 @@ bool property_schema_from_tree(const struct json_tree *root, struct text class_n
         return arena_full(arena, err);
     }
     const struct reading reading = {json_tree_find(root, "enums"), arena, err};
+    const struct json_tree *brief =
+        json_tree_find(json_tree_find(json_tree_find(root, "classes"), BRIEF_ID), "properties");
     size_t count = 0;
     for (size_t i = 0; i < room; i++) {
         bool is_known;
         if (!read_property(&reading, &from->children[i], &properties[count], &is_known)) {
             return false;
         }
+        properties[count].is_brief = has_member(brief, from->children[i].key);
         count += is_known ? 1 : 0;
     }
     *out = (struct property_schema){.properties = properties, .property_count = count};

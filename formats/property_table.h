@@ -53,6 +53,7 @@ struct property {
     struct text name; /* as the source spells it */
     enum property_type type;
     bool is_required;              /* every feature has a value */
+    bool is_brief;                 /* far tiles, which carry little else, have it too */
     const char *semantic;          /* "ID", "NAME", ...; NULL none */
     const struct text *enum_names; /* PROPERTY_ENUM: value i has this name */
     size_t enum_count;             /* at most PROPERTY_ENUM_MAX */
@@ -80,7 +81,9 @@ struct property_column {
 struct property_table {
     const struct property_schema *schema;
     uint32_t row_count;
-    const struct property_column *columns; /* ascending by property */
+    const struct property_column *columns; /* ascending by property; writers of
+                                              formats that want them all fill in
+                                              the others as "no value" */
     size_t column_count;
 };
 
@@ -96,14 +99,21 @@ ERR_CHECKED bool property_id_from_name(struct text name, struct arena *arena, st
                                        struct err *err);
 
 /*
- * The schema as JSON (3D Metadata schema object, one class "feature"), the same
- * bytes for the same schema.
+ * The schema as JSON (3D Metadata schema object), the same bytes for the same
+ * schema. Class "feature" has all properties; class "brief", when there is any,
+ * those that are is_brief. A table is written as "brief" when it has no other
+ * columns, see property_table_class().
  *
- * "noData" stands at every property that is not is_required, but "required"
- * only at those with a semantic: a table that lacks the column of a required
- * property would be invalid, and far tiles carry only a few columns.
+ * "noData" stands at every property that is not is_required, "required" only at
+ * those with a semantic: what a client may rely on in every tile.
  */
 void property_schema_print(const struct property_schema *schema, struct buf *out);
+
+/* "brief" or "feature": the class that a table with these columns is of. */
+const char *property_table_class(const struct property_table *table);
+
+/* Whether a table of that class has the property. */
+bool property_is_in_class(const struct property *property, const char *class_name);
 
 /*
  * Reads a schema object: what property_schema_print() writes, and the class

@@ -222,6 +222,7 @@ static void fill_builtins(struct property *properties)
             .name = text_of(builtin_names[i]),
             .type = i == BUILTIN_HEIGHT ? PROPERTY_FLOAT64 : PROPERTY_STRING,
             .is_required = i == BUILTIN_ID || i == BUILTIN_CLASS,
+            .is_brief = i != BUILTIN_PARENT,
             .semantic = i == BUILTIN_ID     ? "ID"
                         : i == BUILTIN_NAME ? "NAME"
                                             : NULL,

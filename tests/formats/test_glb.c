@@ -220,11 +220,8 @@ static void check_vertices(const struct mesh *got, const struct mesh *want, doub
     CHECK((got->uvs != NULL) == (want->uvs != NULL));
 }
 
-static void check_row(const struct property_table *got, size_t c, uint32_t i)
+static void check_row(const struct property_column *a, const struct property_column *b, uint32_t i)
 {
-    const struct property_column *a = &got->columns[c];
-    const struct property_column *b = &columns[c];
-    CHECK_EQ(a->property, b->property);
     switch (properties[b->property].type) {
     case PROPERTY_STRING:
         CHECK(text_equals(a->values.string[i], b->values.string[i]));
@@ -243,15 +240,26 @@ static void check_row(const struct property_table *got, size_t c, uint32_t i)
     }
 }
 
+/* All properties of the schema, with no value where the tile had no column. */
 static void check_table(const struct property_table *got)
 {
     CHECK_EQ(got->row_count, BOXES);
-    CHECK_EQ(got->column_count, table.column_count);
+    CHECK_EQ(got->column_count, schema.property_count);
+    size_t next = 0;
     for (size_t c = 0; c < got->column_count; c++) {
+        const struct property_column *column = &got->columns[c];
+        CHECK_EQ(column->property, c);
+        const bool was_there = next < table.column_count && columns[next].property == c;
         for (uint32_t i = 0; i < BOXES; i++) {
-            check_row(got, c, i);
+            if (was_there) {
+                check_row(column, &columns[next], i);
+            } else {
+                CHECK(property_is_missing(&schema, column, i));
+            }
         }
+        next += was_there ? 1 : 0;
     }
+    CHECK_EQ(next, table.column_count);
 }
 
 static void check_materials(const struct mesh_tile *got)
@@ -488,6 +496,45 @@ static void glb_write__keeps_rows_beyond_16_bits(void)
     }
 }
 
+/* Far tiles have columns of brief properties alone, and a class without others;
+ * absent columns of one type stand on the same bytes. */
+static void glb_write__writes_brief_tables_for_far_tiles(void)
+{
+    struct property some[sizeof properties / sizeof properties[0]];
+    memcpy(some, properties, sizeof some);
+    some[0].is_brief = true;
+    some[1].is_brief = true;
+    some[7].is_brief = true;
+    const struct property_schema brief_schema = {
+        .properties = some, .property_count = schema.property_count, .uri = text_of("s.json")};
+    struct bench *b = open_bench(GLB_DRACO);
+    const struct property_table brief = {
+        .schema = &brief_schema, .row_count = BOXES, .columns = columns, .column_count = 1};
+    b->sample.tile.table = &brief;
+    write_sample(b);
+    struct buf json;
+    buf_init(&json, 1 << 16);
+    property_schema_print(&brief_schema, &json);
+    struct property_schema read;
+    CHECK_OK(property_schema_read(buf_span(&json), text_of("brief"), &b->arena, &read, &b->err),
+             &b->err);
+    CHECK_EQ(read.property_count, 3);
+    CHECK_OK(property_schema_read(buf_span(&json), text_of("feature"), &b->arena, &read, &b->err),
+             &b->err);
+    CHECK_EQ(read.property_count, schema.property_count);
+    CHECK(read.properties[7].is_brief && !read.properties[6].is_brief);
+    struct property_table got;
+    CHECK_OK(glb_read_table(buf_span(&b->out), &read, &b->arena, &got, &b->err), &b->err);
+    CHECK_EQ(got.column_count, 3);
+    CHECK_EQ(got.columns[2].property, 7);
+    CHECK(text_equals(got.columns[0].values.string[2], ids[2]));
+    CHECK(property_is_missing(&read, &got.columns[1], 0));
+    CHECK(property_is_missing(&read, &got.columns[2], 0));
+    CHECK(strstr((char *)b->out.data + 20, "\"class\":\"brief\"") != NULL);
+    buf_release(&json);
+    close_bench(b);
+}
+
 /* ---- layout ---- */
 
 static const struct json_tree *json_of(struct bench *b)
@@ -524,7 +571,7 @@ static void glb_write__aligns_what_the_formats_want_aligned(void)
                 "propertyTables");
             const struct json_tree *packed =
                 json_tree_find(json_tree_element(tables, 0), "properties");
-            CHECK_EQ(packed->child_count, table.column_count);
+            CHECK_EQ(packed->child_count, schema.property_count);
             for (size_t i = 0; i < packed->child_count; i++) {
                 const uint32_t values = index_in(&packed->children[i], "values");
                 CHECK_EQ(index_in(json_tree_element(views, values), "byteOffset") % 8, 0);
@@ -1105,6 +1152,7 @@ CHECK_MAIN(CHECK_TEST(glb_write__plain_comes_back_as_it_was),
            CHECK_TEST(glb_write__leaves_out_what_quantization_flattened),
            CHECK_TEST(glb_write__writes_tiles_without_features),
            CHECK_TEST(glb_write__keeps_rows_beyond_16_bits),
+           CHECK_TEST(glb_write__writes_brief_tables_for_far_tiles),
            CHECK_TEST(glb_write__aligns_what_the_formats_want_aligned),
            CHECK_TEST(glb_write__counts_the_features_of_each_primitive),
            CHECK_TEST(glb_write__appends), CHECK_TEST(glb_write__refuses_numbers_that_are_none),

@@ -194,6 +194,8 @@ static void property_pack__makes_the_bytes_of_the_binary_format(void)
     CHECK(memcmp(packed.offsets.data, offsets, sizeof offsets) == 0);
     CHECK_OK(property_pack(&table, 7, &arena, &packed, &err), &err);
     CHECK_EQ(packed.values.size, 1); /* all strings empty, the view is not */
+    CHECK_EQ(packed.offsets.data[0], 1);
+    CHECK_EQ(packed.offsets.data[ROWS], 1);
     arena_release(&arena);
 }
 
@@ -227,7 +229,7 @@ static void property_unpack__fails_on_every_truncation(void)
 {
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    for (size_t c = 0; c < COLUMNS - 1; c++) { /* the last has no bytes to miss */
+    for (size_t c = 0; c < COLUMNS; c++) {
         struct property_packed packed;
         struct property_column got;
         struct err err;
