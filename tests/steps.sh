@@ -19,6 +19,7 @@ packages_build=(
     libxml2-dev           # CityGML
     libxxhash-dev         # digests
     libzstd-dev           # archive members, the spool
+    zlib1g-dev            # compressed input as a stream
 )
 packages_test=(
     clang-14 clang-format-14 libclang-rt-14-dev # the fuzz preset, the format
