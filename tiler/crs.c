@@ -505,6 +505,24 @@ static bool note_way(struct maker *maker, PJ *operation, double added_accuracy_m
     return true;
 }
 
+/* Whether an operation is made for half of the system's area or more: a grid of
+ * Quebec is not what New York misses. */
+static bool is_for_most(struct maker *maker, const PJ *operation)
+{
+    const struct crs_plan *plan = &maker->plan;
+    double west_deg, south_deg, east_deg, north_deg;
+    if (!plan->has_area || plan->west_deg > plan->east_deg ||
+        !proj_get_area_of_use(maker->context, operation, &west_deg, &south_deg, &east_deg,
+                              &north_deg, NULL)) {
+        return true;
+    }
+    const double shared_width = fmin(east_deg, plan->east_deg) - fmax(west_deg, plan->west_deg);
+    const double shared_height =
+        fmin(north_deg, plan->north_deg) - fmax(south_deg, plan->south_deg);
+    const double whole = (plan->east_deg - plan->west_deg) * (plan->north_deg - plan->south_deg);
+    return fmax(shared_width, 0) * fmax(shared_height, 0) >= 0.5 * whole;
+}
+
 /* Keeps every way that can be used, PROJ's best first, and what is missing for
  * a better one. Returns their number. */
 static size_t keep_ways(struct maker *maker, PJ_OBJ_LIST *list, bool allow_ballpark,
@@ -520,7 +538,7 @@ static size_t keep_ways(struct maker *maker, PJ_OBJ_LIST *list, bool allow_ballp
         const bool is_ballpark =
             proj_coordoperation_has_ballpark_transformation(maker->context, operation);
         if (!proj_coordoperation_is_instantiable(maker->context, operation)) {
-            if (out_missing->name[0] == '\0') {
+            if (out_missing->name[0] == '\0' && is_for_most(maker, operation)) {
                 note_missing_grid(maker, operation, out_missing);
             }
         } else if (allow_ballpark || !is_ballpark) {

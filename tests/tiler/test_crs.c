@@ -291,6 +291,10 @@ static void crs_plan_make__says_what_stands_in_for_a_missing_grid(void)
     CHECK(strstr(plan.remark, "CGCS2000 is taken as WGS 84") != NULL);
     CHECK_TEXT(plan.vertical_name, "height above the sea");
 
+    /* A grid of Quebec is not what New York misses. */
+    make(&(struct crs_request){.definition = "EPSG:26918"}, &run, &plan);
+    CHECK(!has_notice(&plan, "ca_nrc"));
+
     /* Asked for by name, EGM96 is what was wanted, and there is nothing to say. */
     make(&(struct crs_request){.definition = "EPSG:4547", .vertical = "EPSG:5773"}, &run, &plan);
     CHECK_EQ(plan.notice_count, 0);
