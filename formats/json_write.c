@@ -217,7 +217,9 @@ void json_write_text(struct buf *out, struct text text)
             write_special(out, byte);
         }
     }
-    buf_add(out, text.data + start, text.size - start);
+    if (start < text.size) {
+        buf_add(out, text.data + start, text.size - start);
+    }
     buf_add_byte(out, '"');
 }
 

@@ -172,4 +172,7 @@ void check_property_tables(struct check_run *check, struct text file,
 
 void check_root_tileset(struct check_run *check, struct text name);
 
+/* The same for one that is in memory. */
+void check_tileset_file(struct check_run *check, struct text name, struct span json);
+
 #endif

@@ -731,13 +731,18 @@ static void check_tileset_bytes(struct check_run *check, const struct place *par
     arena_reset(&check->tileset, mark);
 }
 
+void check_tileset_file(struct check_run *check, struct text name, struct span json)
+{
+    const struct place place = {.file = name, .world = mat4_identity()};
+    check_tileset_bytes(check, &place, json);
+}
+
 void check_root_tileset(struct check_run *check, struct text name)
 {
     const struct arena_mark mark = arena_mark(&check->tileset);
     struct span bytes;
-    const struct place place = {.file = name, .world = mat4_identity()};
     if (check_load(check, (struct text){"", 0}, name, &check->tileset, &bytes)) {
-        check_tileset_bytes(check, &place, bytes);
+        check_tileset_file(check, name, bytes);
     }
     arena_reset(&check->tileset, mark);
 }

@@ -102,7 +102,18 @@ static void json_write_text__escapes_and_mends(void)
     buf_release(&out);
 }
 
+static void json_write_text__takes_no_bytes_at_all(void)
+{
+    struct buf out;
+    buf_init(&out, 1000);
+    json_write_text(&out, (struct text){NULL, 0});
+    buf_add_byte(&out, '\0');
+    CHECK_TEXT((const char *)out.data, "\"\"");
+    buf_release(&out);
+}
+
 CHECK_MAIN(CHECK_TEST(json_write_double__prints_as_ecmascript_does),
            CHECK_TEST(json_write_double__reads_back_as_the_same_double),
            CHECK_TEST(json_write_float__is_as_short_as_a_float_allows),
-           CHECK_TEST(json_write_text__escapes_and_mends))
+           CHECK_TEST(json_write_text__escapes_and_mends),
+           CHECK_TEST(json_write_text__takes_no_bytes_at_all))
