@@ -74,8 +74,8 @@ ERR_CHECKED bool b3dm_write(const struct mesh_tile *tile, const struct glb_optio
 /*
  * Reads a whole tile into the hub. The batch table becomes a property table
  * with a schema of its own; columns are typed by what is in them (integers,
- * doubles, booleans, else strings; objects and arrays as JSON text). Batch
- * table hierarchies are left out.
+ * doubles, booleans, strings). Columns of mixed kinds, objects, arrays or
+ * vectors, and batch table hierarchies are left out.
  *
  * Memory   *out lives in `arena`; pictures point into `bytes`
  * Errors   as b3dm_read() and glb_read(), and
