@@ -221,8 +221,8 @@ int add_attribute(draco::Mesh *out, const struct stream *stream, const struct we
 {
     draco::GeometryAttribute form;
     const int value_bytes = stream->components * draco::DataTypeLength(stream->data_type);
-    form.Init(stream->type, nullptr, static_cast<int8_t>(stream->components), stream->data_type,
-              stream->is_normalized, value_bytes, 0);
+    form.Init(stream->type, nullptr, stream->components, stream->data_type, stream->is_normalized,
+              value_bytes, 0);
     /* One value more than is used: see set_grid(). */
     const uint32_t spare = stream->step > 0 ? 1 : 0;
     const int id = out->AddAttribute(form, false, stream->weld.value_count + spare);
