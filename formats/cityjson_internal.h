@@ -7,8 +7,12 @@
  *
  *     cityjson.c            documents and sequences, the reader's table
  *     cityjson_scan.c       the first pass over a document
+ *     cityjson_links.c      whose part is whose, once all ids are known
  *     cityjson_feature.c    one city object becomes a feature
- *     cityjson_geometry.c   its geometries become polygons
+ *     cityjson_geometry.c   its geometries: boundaries, templates
+ *     cityjson_values.c     values beside the boundaries; semantics
+ *     cityjson_appearance.c materials, textures, themes
+ *     cityjson_shape.c      what is being read, cleaned into a feature
  */
 
 #include "formats/base/buf.h"
@@ -164,8 +168,18 @@ ERR_CHECKED bool cityjson_scan(struct cityjson_document *document, struct json *
  * Takes the value. */
 ERR_CHECKED bool cityjson_read_level(struct json *json, double *out, struct err *err);
 
+/* Takes type, level and template of one geometry. */
+ERR_CHECKED bool cityjson_scan_geometry(struct json *json, struct cityjson_object *object,
+                                        struct err *err);
+
 /* 64-bit hash of an id; never 0. */
 uint64_t cityjson_hash(struct json_string id);
+
+/* ---- cityjson_links.c ---- */
+
+/* Finds the parents of all objects, cuts circles, and tells parents what level
+ * their parts have. */
+ERR_CHECKED bool cityjson_link_objects(struct cityjson_document *document, struct err *err);
 
 /* ---- cityjson_feature.c ---- */
 
@@ -182,10 +196,12 @@ void cityjson_report(const struct cityjson *reader, const struct json *json, str
 void cityjson_report_err(const struct cityjson *reader, struct text id, enum report_level level,
                          const char *kind, struct err *what);
 
-/* ---- cityjson_geometry.c ---- */
+/* ---- cityjson_shape.c ---- */
 
 void cityjson_shape_init(struct cityjson_shape *shape, size_t fail_after);
 void cityjson_shape_release(struct cityjson_shape *shape);
+
+/* ---- cityjson_geometry.c ---- */
 
 /*
  * Reads the array of geometries that `json` stands before and fills the arrays
