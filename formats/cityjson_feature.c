@@ -640,6 +640,13 @@ static bool read_object(struct cityjson *reader, const struct cityjson_object *o
     }
     out->attributes = attributes;
     out->name = find_name(attributes, out->attribute_count);
+    /* A line of a sequence that is a whole CityJSON may stand elsewhere. */
+    const struct json_string crs = reader->current->crs;
+    if (reader->current == &reader->line && crs.raw.data != NULL &&
+        !text_equals(crs.raw, reader->header.crs.raw) &&
+        !json_string_text(crs, feature, &out->crs, err)) {
+        return false;
+    }
     return read_ancestry(reader, object, feature, out, err);
 }
 

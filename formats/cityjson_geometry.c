@@ -50,7 +50,7 @@ static bool load_vertex(const struct geometry *geometry, uint32_t index, double 
             memcpy(raw, found, sizeof raw);
         }
         const struct cityjson_document *frame =
-            document->has_transform ? document : &geometry->reader->header;
+            document->is_feature && !document->has_transform ? &geometry->reader->header : document;
         for (int i = 0; i < 3; i++) {
             out[i] = frame->has_transform ? raw[i] * frame->scale[i] + frame->translate[i] : raw[i];
         }

@@ -47,6 +47,12 @@ struct cityjson_object {
     bool is_cut;      /* its parents go in a circle */
 };
 
+/* A child that an object names. A spilled record. */
+struct cityjson_child {
+    uint64_t id_hash;
+    uint32_t parent;
+};
+
 /* A slot of the table from ids to objects. */
 struct cityjson_slot {
     uint32_t object_plus_1; /* 0: free */
@@ -70,6 +76,7 @@ struct cityjson_document {
     bool is_packed;        /* vertices are 3 x int32_t; else 3 x double */
     struct spill vertices; /* as written, before `transform` */
     struct spill objects;  /* struct cityjson_object */
+    struct spill children; /* struct cityjson_child */
     uint64_t linked_count; /* objects that name parents */
 
     bool has_templates;

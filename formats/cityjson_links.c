@@ -139,6 +139,41 @@ static bool find_parents(struct cityjson_document *document, struct err *err)
     return true;
 }
 
+/* An object that names no parent belongs to the one that names it as a child;
+ * groups name many things that are not theirs. */
+static bool find_children(struct cityjson_document *document, struct err *err)
+{
+    for (uint64_t i = 0; i < document->children.count; i++) {
+        const void *found = NULL;
+        struct cityjson_slot *slot = NULL;
+        struct cityjson_object object;
+        struct cityjson_object parent;
+        if (!spill_read(&document->children, i, &found, err)) {
+            return false;
+        }
+        const struct cityjson_child child = *(const struct cityjson_child *)found;
+        if (!find_slot(document, child.id_hash, &slot, err)) {
+            return false;
+        }
+        if (slot->object_plus_1 == 0 || slot->object_plus_1 - 1 == child.parent) {
+            continue;
+        }
+        const uint32_t index = slot->object_plus_1 - 1;
+        if (!load_object(document, index, &object, err) ||
+            !load_object(document, child.parent, &parent, err)) {
+            return false;
+        }
+        if (object.parent_hashes[0] != 0 || object.parent != CITYJSON_NONE || parent.is_group) {
+            continue;
+        }
+        object.parent = child.parent;
+        if (!store_object(document, index, &object, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* How many ancestors an object has; more than the limit when they go in a
  * circle. */
 static bool count_ancestors(struct cityjson_document *document, uint32_t parent, int *out,
@@ -194,10 +229,11 @@ static bool find_template_level(struct cityjson_document *document, struct cityj
 
 bool cityjson_link_objects(struct cityjson_document *document, struct err *err)
 {
-    if (document->linked_count == 0) {
+    if (document->linked_count == 0 && document->children.count == 0) {
         return true;
     }
-    if (!make_slots(document, err) || !fill_slots(document, err) || !find_parents(document, err)) {
+    if (!make_slots(document, err) || !fill_slots(document, err) || !find_parents(document, err) ||
+        !find_children(document, err)) {
         return false;
     }
     /* First all circles are cut, then it is safe to climb. */

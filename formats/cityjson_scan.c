@@ -17,6 +17,7 @@ void cityjson_document_init(struct cityjson_document *document, struct arena *so
     *document = (struct cityjson_document){.source = source};
     spill_init(&document->vertices, 3 * sizeof(int32_t), VERTEX_SLOTS, source, folder);
     spill_init(&document->objects, sizeof(struct cityjson_object), OBJECT_SLOTS, source, folder);
+    spill_init(&document->children, sizeof(struct cityjson_child), SMALL_SLOTS, source, folder);
     spill_init(&document->templates, sizeof(struct cityjson_place), SMALL_SLOTS, source, folder);
     spill_init(&document->template_vertices, 3 * sizeof(double), SMALL_SLOTS, source, folder);
     spill_init(&document->materials, sizeof(struct cityjson_place), SMALL_SLOTS, source, folder);
@@ -28,6 +29,7 @@ void cityjson_document_release(struct cityjson_document *document)
 {
     spill_release(&document->vertices);
     spill_release(&document->objects);
+    spill_release(&document->children);
     spill_release(&document->templates);
     spill_release(&document->template_vertices);
     spill_release(&document->materials);
@@ -40,6 +42,7 @@ static void reset(struct cityjson_document *document, const struct json *json)
 {
     spill_reset(&document->vertices);
     spill_reset(&document->objects);
+    spill_reset(&document->children);
     spill_reset(&document->templates);
     spill_reset(&document->template_vertices);
     spill_reset(&document->materials);
@@ -591,28 +594,15 @@ static bool scan_geometries(struct json *json, struct cityjson_object *object, s
     }
 }
 
-static void add_parent(struct cityjson_object *object, struct json_string id)
-{
-    for (int i = 0; i < 2; i++) {
-        if (object->parent_hashes[i] == 0) {
-            object->parent_hashes[i] = cityjson_hash(id);
-            return;
-        }
-    }
-}
-
-/* "parents": ["id", ...], or "parent": "id" as it once was. */
-static bool scan_parents(struct json *json, struct cityjson_object *object, struct err *err)
+/* Gives each string of an array, or the one string that stands for it, to
+ * `take`; other values are passed over. */
+static bool scan_ids(struct json *json,
+                     bool (*take)(void *context, struct json_string id, struct err *err),
+                     void *context, struct err *err)
 {
     struct json_string id = {0};
     if (json_peek(json) != JSON_ARRAY) {
-        if (!maybe_string(json, &id, err)) {
-            return false;
-        }
-        if (id.raw.data != NULL) {
-            add_parent(object, id);
-        }
-        return true;
+        return maybe_string(json, &id, err) && (id.raw.data == NULL || take(context, id, err));
     }
     if (!json_enter(json, JSON_ARRAY, err)) {
         return false;
@@ -626,13 +616,33 @@ static bool scan_parents(struct json *json, struct cityjson_object *object, stru
             return true;
         }
         id = (struct json_string){0};
-        if (!maybe_string(json, &id, err)) {
+        if (!maybe_string(json, &id, err) || (id.raw.data != NULL && !take(context, id, err))) {
             return false;
         }
-        if (id.raw.data != NULL) {
-            add_parent(object, id);
+    }
+}
+
+static bool take_parent(void *context, struct json_string id, struct err *err)
+{
+    struct cityjson_object *object = context;
+    (void)err;
+    for (int i = 0; i < 2; i++) {
+        if (object->parent_hashes[i] == 0) {
+            object->parent_hashes[i] = cityjson_hash(id);
+            break;
         }
     }
+    return true;
+}
+
+static bool take_child(void *context, struct json_string id, struct err *err)
+{
+    struct cityjson_document *document = context;
+    const struct cityjson_child child = {
+        .id_hash = cityjson_hash(id),
+        .parent = (uint32_t)document->objects.count, /* about to be added */
+    };
+    return spill_add(&document->children, &child, err);
 }
 
 static bool ends_in(struct text text, const char *end)
@@ -641,7 +651,8 @@ static bool ends_in(struct text text, const char *end)
     return text.size >= size && memcmp(text.data + text.size - size, end, size) == 0;
 }
 
-static bool scan_object(struct json *json, struct cityjson_object *object, struct err *err)
+static bool scan_object(struct cityjson_document *document, struct json *json,
+                        struct cityjson_object *object, struct err *err)
 {
     (void)json_peek(json);
     object->place = cityjson_place_of(json);
@@ -669,7 +680,10 @@ static bool scan_object(struct json *json, struct cityjson_object *object, struc
         } else if (json_string_is(key, "geometry")) {
             ok = scan_geometries(json, object, err);
         } else if (json_string_is(key, "parents") || json_string_is(key, "parent")) {
-            ok = scan_parents(json, object, err);
+            /* "parent" is how it once was. */
+            ok = scan_ids(json, take_parent, object, err);
+        } else if (json_string_is(key, "children")) {
+            ok = scan_ids(json, take_child, document, err);
         } else {
             ok = json_skip(json, err);
         }
@@ -707,7 +721,7 @@ static bool scan_objects(struct cityjson_document *document, struct json *json, 
         if (document->objects.count == CITYJSON_NONE - 1 || key.raw.size > UINT32_MAX) {
             return json_fail(json, err, ERR_LIMIT, "more than %u city objects", CITYJSON_NONE - 1);
         }
-        if (!scan_object(json, &object, err)) {
+        if (!scan_object(document, json, &object, err)) {
             return false;
         }
         document->linked_count += object.parent_hashes[0] != 0;

@@ -42,7 +42,8 @@ static bool fail_at(const struct json *json, const uint8_t *at, struct err *err,
                     const char *message)
 {
     err_set_at(err, code, (uint64_t)(at - json->begin), "%s", message);
-    err_at_line(err, json->line, (uint32_t)(at - json->line_start + 1));
+    const ptrdiff_t column = at - json->line_start + 1;
+    err_at_line(err, json->line, column > UINT32_MAX ? UINT32_MAX : (uint32_t)column);
     return false;
 }
 

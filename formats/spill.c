@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -79,7 +80,8 @@ static bool hold_block(struct spill *spill, uint64_t number, bool is_new, size_t
 {
     const size_t slot = (size_t)(number % spill->slot_count);
     if (spill->blocks[slot] == NULL) {
-        uint8_t *block = arena_array(spill->source, uint8_t, SPILL_BLOCK_BYTES);
+        /* Aligned for whatever the records are. */
+        uint8_t *block = arena_alloc(spill->source, SPILL_BLOCK_BYTES, 1, _Alignof(max_align_t));
         if (block == NULL) {
             return arena_full(spill->source, err);
         }

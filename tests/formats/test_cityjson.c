@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "fixtures/district.h"
+#include "formats/base/buf.h"
 #include "tests/check.h"
 
 enum { FEATURE_BYTES_MAX = 1 << 28, FEATURES_MAX = 64 };
@@ -465,6 +466,94 @@ static void cityjson__knows_who_belongs_to_whom(void)
              &err);
     CHECK_EQ(counts.features, 7);
     CHECK_EQ(counts.reported, 2); /* parent-missing, parent-in-circle */
+}
+
+static void visit_named_child(const struct feature *feature, long index)
+{
+    CHECK_TEXT_IS(feature->parent_id, index == 1 ? "b" : "");
+    CHECK_TEXT_IS(feature->root_id, index == 2 ? "p" : index == 3 ? "g" : "b");
+    CHECK(feature->parts_level == (index == 0 ? 1 : -1));
+}
+
+static void cityjson__finds_parts_that_only_their_building_names(void)
+{
+    struct report report;
+    struct counts counts;
+    struct err err;
+    CHECK_OK(
+        read_text(HEAD FRAME
+                  "\"CityObjects\":{\"b\":{\"type\":\"Building\",\"children\":[\"c\",\"nobody\","
+                  "\"b\"]},\"c\":{\"type\":\"BuildingPart\"," SURFACE(
+                      "[0,1,2,3]") "},"
+                                   "\"p\":{\"type\":\"BuildingPart\"},\"g\":{\"type\":"
+                                   "\"CityObjectGroup\","
+                                   "\"children\":[\"p\"]}}," SQUARE "}",
+                  &plain, &report, &counts, visit_named_child, &err),
+        &err);
+    CHECK_EQ(counts.features, 4);
+    CHECK_EQ(counts.reported, 0);
+}
+
+static void visit_whole_lines(const struct feature *feature, long index)
+{
+    CHECK(feature->vertices[0] == (index == 0 ? 100 : 0));
+    CHECK_TEXT_IS(feature->crs, index == 0 ? "" : "EPSG:1");
+}
+
+static void cityjson__reads_lines_that_are_whole_documents(void)
+{
+    struct report report;
+    struct counts counts;
+    struct err err;
+    CHECK_OK(read_text(HEAD FRAME "\"CityObjects\":{},\"vertices\":[]}\n" LINE("a", "[0,1,2,3]")
+                           HEAD "\"metadata\":{\"referenceSystem\":\"EPSG:1\"},\"CityObjects\":{"
+                                "\"w\":{\"type\":\"Road\"," SURFACE("[0,1,2,3]") "}}," SQUARE "}",
+                       &plain, &report, &counts, visit_whole_lines, &err),
+             &err);
+    CHECK_EQ(counts.features, 2);
+    CHECK_EQ(counts.lost, 0);
+}
+
+/* More vertices than stay in memory, met in no order: 400 000 of 12 bytes go
+ * through a window of 4 MB. */
+enum { MANY_VERTICES = 400000, MANY_TRIANGLES = 20000, STRIDE = 7919 };
+
+static void visit_many(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->polygon_count, MANY_TRIANGLES);
+    for (size_t i = 0; i < feature->corner_count; i++) {
+        const double expected = (double)((i * STRIDE) % MANY_VERTICES);
+        const double *vertex = &feature->vertices[3 * (size_t)feature->corners[i]];
+        CHECK(vertex[0] == expected * 0.5 + 100);
+        CHECK(vertex[2] == -expected * 0.25 + 10);
+    }
+}
+
+static void cityjson__reads_more_vertices_than_it_keeps(void)
+{
+    struct buf text;
+    struct report report;
+    struct counts counts;
+    struct err err;
+    buf_init(&text, 1 << 26);
+    buf_add_text(&text, HEAD FRAME "\"CityObjects\":{\"a\":{\"type\":\"TINRelief\",\"geometry\":[{"
+                                   "\"type\":\"CompositeSurface\",\"boundaries\":[");
+    for (size_t i = 0; i < MANY_TRIANGLES; i++) {
+        buf_print(&text, "%s[[%zu,%zu,%zu]]", i == 0 ? "" : ",", 3 * i * STRIDE % MANY_VERTICES,
+                  (3 * i + 1) * STRIDE % MANY_VERTICES, (3 * i + 2) * STRIDE % MANY_VERTICES);
+    }
+    buf_add_text(&text, "]}]}},\"vertices\":[");
+    for (int i = 0; i < MANY_VERTICES; i++) {
+        buf_print(&text, "%s[%d,0,%d]", i == 0 ? "" : ",", i, -i);
+    }
+    buf_add_text(&text, "]}");
+    buf_add_byte(&text, 0);
+    CHECK_OK(buf_finish(&text, &err), &err);
+    CHECK_OK(read_text((const char *)text.data, &plain, &report, &counts, visit_many, &err), &err);
+    CHECK_EQ(counts.features, 1);
+    CHECK_EQ(counts.reported, 0);
+    buf_release(&text);
 }
 
 /* ---- what is wrong ---- */
@@ -963,6 +1052,9 @@ CHECK_MAIN(CHECK_TEST(cityjson__reads_the_smallest_document),
            CHECK_TEST(cityjson__reads_materials_and_textures_of_one_theme),
            CHECK_TEST(cityjson__keeps_the_types_of_attributes),
            CHECK_TEST(cityjson__knows_who_belongs_to_whom),
+           CHECK_TEST(cityjson__finds_parts_that_only_their_building_names),
+           CHECK_TEST(cityjson__reads_lines_that_are_whole_documents),
+           CHECK_TEST(cityjson__reads_more_vertices_than_it_keeps),
            CHECK_TEST(cityjson__names_the_place_of_what_it_cannot_open),
            CHECK_TEST(cityjson__loses_one_object_with_its_place),
            CHECK_TEST(cityjson__loses_objects_whose_vertices_are_no_points),
