@@ -21,6 +21,9 @@ static const struct block_options block_steps[] = {
  * factor and the level chosen in steps of two anyway. */
 static const double DEVIATION_RELATIVE = 0.1;
 static const double DEVIATION_TOLERANCE_M = 0.05;
+/* ... and not finer than this share of the feature: proving that two equal walls
+ * are equal to a centimetre takes as long as a thousand houses. */
+static const double DEVIATION_PER_DIAMETER = 0.005;
 
 /* Coplanar faces are merged when no corner leaves the plane by more. */
 static const double FLAT_TOLERANCE_M = 0.01;
@@ -31,7 +34,11 @@ struct chain {
 };
 
 /* Where a version comes from decides whether its back may be seen. */
-enum origin { OF_SOURCE, OF_BLOCK };
+enum origin {
+    OF_SOURCE,
+    OF_FLAT, /* its error is known from its making: no corner moved, no plane by more */
+    OF_BLOCK
+};
 
 static bool paint_shape(const struct record *record, const struct shape *shape, enum origin origin,
                         double error_m, struct arena *tile, struct piece *out, struct err *err)
@@ -76,9 +83,11 @@ static bool add_version(struct chain *chain, const struct record *record, const 
     if (chain->count == CHAIN_MAX || bytes > worth * last->bytes) {
         return true;
     }
-    struct deviation deviation;
-    if (!deviation_measure(full, shape, DEVIATION_TOLERANCE_M, DEVIATION_RELATIVE, scratch,
-                           &deviation, err)) {
+    const double tolerance_m =
+        fmax(DEVIATION_TOLERANCE_M, DEVIATION_PER_DIAMETER * dropped_error_m);
+    struct deviation deviation = {.upper_m = FLAT_TOLERANCE_M};
+    if (origin != OF_FLAT && !deviation_measure(full, shape, tolerance_m, DEVIATION_RELATIVE,
+                                                scratch, &deviation, err)) {
         return false;
     }
     if (deviation.upper_m >= dropped_error_m) {
@@ -120,7 +129,7 @@ static bool add_flat(struct chain *chain, const struct record *record, const str
     if (!simplify_planes(full, FLAT_TOLERANCE_M, tile, scratch, &shape, &made)) {
         return skip_unless_fatal(false, &made, err);
     }
-    return add_version(chain, record, full, &shape, OF_SOURCE, 0.7, dropped_error_m, tile, scratch,
+    return add_version(chain, record, full, &shape, OF_FLAT, 0.7, dropped_error_m, tile, scratch,
                        err);
 }
 

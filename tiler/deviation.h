@@ -38,6 +38,6 @@ ERR_CHECKED bool deviation_measure(const struct shape *full, const struct shape 
                                    double tolerance_m, double relative, struct arena *scratch,
                                    struct deviation *out, struct err *err);
 
-enum { DEVIATION_STEPS_MAX = 1 << 20 };
+enum { DEVIATION_STEPS_MAX = 1 << 13 };
 
 #endif

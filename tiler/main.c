@@ -10,8 +10,10 @@
 
 #include "formats/base/report.h"
 #include "tiler/check.h"
+#include "tiler/info.h"
 #include "tiler/pack.h"
 #include "tiler/pipeline.h"
+#include "tiler/preview.h"
 #include "tiler/teller.h"
 
 enum exit_status { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INCOMPLETE = 3 };
@@ -113,6 +115,46 @@ static enum exit_status run_pack(const struct options *options)
     return ok ? EXIT_CLEAN : fail(&err);
 }
 
+static enum exit_status run_info(const struct options *options)
+{
+    struct arena run;
+    struct buf out;
+    struct err err;
+    arena_init(&run, SIZE_MAX / 2);
+    buf_init(&out, (size_t)1 << 28);
+    const bool ok = info_run(options, &run, &out, &err);
+    arena_release(&run);
+    if (!ok) {
+        buf_release(&out);
+        return fail(&err);
+    }
+    return print_all(&out);
+}
+
+static enum exit_status run_preview(const struct options *options)
+{
+    struct arena run;
+    struct err err;
+    struct scene_drawn drawn;
+    const struct preview_options what = {.path = options->inputs[0],
+                                         .output = options->output,
+                                         .look = options->look,
+                                         .sse_px = options->sse_px,
+                                         .width_px = options->width_px,
+                                         .height_px = options->height_px};
+    arena_init(&run, SIZE_MAX / 2);
+    const bool ok = preview_run(&what, &run, &drawn, &err);
+    arena_release(&run);
+    if (!ok) {
+        return fail(&err);
+    }
+    printf("%s: %llu tiles, %llu features, %llu triangles; %llu requests, %llu bytes\n",
+           options->output, (unsigned long long)drawn.tile_count,
+           (unsigned long long)drawn.feature_count, (unsigned long long)drawn.triangle_count,
+           (unsigned long long)drawn.request_count, (unsigned long long)drawn.bytes);
+    return EXIT_CLEAN;
+}
+
 static enum exit_status print_version(void)
 {
     printf("storey %s\nPROJ %s\n", STOREY_VERSION, crs_library_version());
@@ -146,7 +188,11 @@ int main(int argc, char **argv)
         status = print_version();
         break;
     case COMMAND_INFO:
+        status = run_info(&options);
+        break;
     case COMMAND_PREVIEW:
+        status = run_preview(&options);
+        break;
     case COMMAND_NONE:
     case COMMAND_HELP:
         fputs(options_help(options.help_on), stdout);

@@ -451,7 +451,7 @@ static bool add_polygon(struct making *m, uint32_t polygon_index, struct err *er
     if (!flatten(m, &outline, normal, &rings, err)) {
         return false;
     }
-    if (!triangulate_polygon(&rings, m->scratch, m->scratch, &result, &made)) {
+    if (!triangulate_polygon(&rings, m->out_arena, m->scratch, &result, &made)) {
         if (made.code == ERR_NOMEM) {
             *err = made;
             return false;

@@ -24,6 +24,7 @@ struct side {
 struct merging {
     const struct shape *full;
     double tolerance_m;
+    struct arena *out_arena;
     struct arena *scratch;
     uint32_t *across;       /* per corner: the corner of the other triangle, or UINT32_MAX */
     uint32_t *region;       /* per triangle */
@@ -370,7 +371,7 @@ static bool fill_region(struct merging *m, const struct shape_face *face, struct
     const struct ring_set rings = {ordered, ends, loops->count};
     struct triangulate_result result;
     struct err made;
-    if (!triangulate_polygon(&rings, m->scratch, m->scratch, &result, &made)) {
+    if (!triangulate_polygon(&rings, m->out_arena, m->scratch, &result, &made)) {
         if (made.code == ERR_NOMEM || made.code == ERR_LIMIT) {
             *err = made;
             return false;
@@ -475,7 +476,8 @@ bool simplify_planes(const struct shape *full, double tolerance_m, struct arena 
         return err_set(err, ERR_GEOMETRY, "no triangles");
     }
     const struct arena_mark mark = arena_mark(scratch);
-    struct merging m = {.full = full, .tolerance_m = tolerance_m, .scratch = scratch};
+    struct merging m = {
+        .full = full, .tolerance_m = tolerance_m, .out_arena = out_arena, .scratch = scratch};
     struct output made;
     /* A region without inner points cannot come out with more triangles than
      * it had; one that could is kept as it is. */
