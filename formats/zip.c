@@ -411,6 +411,8 @@ bool zip_load(const struct zip_member *member, struct buf *out, struct err *err)
 
 /* ---- writer ------------------------------------------------------------- */
 
+/* Small members gather here: a million of them are not two million writes. */
+enum { PENDING_BYTES = 256 * 1024 };
 enum { PIECE_BYTES = 64 * 1024, MADE_BY_UNIX_63 = 3 << 8 | 63, DATE_1980_01_01 = 0x21 };
 
 struct zip_writer {
@@ -420,6 +422,7 @@ struct zip_writer {
     uint64_t offset;
     uint64_t member_count;
     struct buf header;    /* of one member */
+    struct buf pending;   /* not written yet */
     struct buf directory; /* grows until the end */
 };
 
@@ -444,6 +447,7 @@ bool zip_writer_open(const char *path, struct zip_writer **out, struct err *err)
     }
     *writer = (struct zip_writer){.memory = memory, .path = copy, .fd = fd};
     buf_init(&writer->header, 1 << 20);
+    buf_init(&writer->pending, PENDING_BYTES);
     buf_init(&writer->directory, SIZE_MAX / 2);
     *out = writer;
     return true;
@@ -458,6 +462,7 @@ void zip_writer_close(struct zip_writer *writer)
         close(writer->fd);
     }
     buf_release(&writer->header);
+    buf_release(&writer->pending);
     buf_release(&writer->directory);
     struct arena memory = writer->memory;
     arena_release(&memory);
@@ -552,8 +557,28 @@ static bool check_addition(struct text name, uint64_t packed, uint64_t bytes, st
     return true;
 }
 
+static bool flush(struct zip_writer *writer, struct err *err)
+{
+    if (!io_write(writer->fd, writer->pending.data, writer->pending.size, err)) {
+        err_in_source(err, writer->path);
+        return false;
+    }
+    buf_reset(&writer->pending);
+    return true;
+}
+
 static bool put(struct zip_writer *writer, const void *bytes, size_t size, struct err *err)
 {
+    if (size > PENDING_BYTES - writer->pending.size && !flush(writer, err)) {
+        return false;
+    }
+    if (size <= PENDING_BYTES / 2) {
+        buf_add(&writer->pending, bytes, size);
+        return buf_finish(&writer->pending, err);
+    }
+    if (!flush(writer, err)) {
+        return false;
+    }
     if (!io_write(writer->fd, bytes, size, err)) {
         err_in_source(err, writer->path);
         return false;
@@ -624,7 +649,7 @@ static bool add_open_file(struct zip_writer *writer, struct text name, int fd, s
     make_header(writer, &member, align);
     if (!buf_finish(&writer->header, err) ||
         !put(writer, writer->header.data, writer->header.size, err) ||
-        !copy_file(writer, fd, bytes, &member.crc32, err)) {
+        !copy_file(writer, fd, bytes, &member.crc32, err) || !flush(writer, err)) {
         return false;
     }
     uint8_t crc32[4];
@@ -685,7 +710,8 @@ bool zip_writer_finish(struct zip_writer *writer, bool is_durable, struct err *e
     buf_add_u32le(directory, bytes < U32_FULL ? (uint32_t)bytes : U32_FULL);
     buf_add_u32le(directory, start < U32_FULL ? (uint32_t)start : U32_FULL);
     add_u16(directory, 0);
-    if (!buf_finish(directory, err) || !put(writer, directory->data, directory->size, err)) {
+    if (!buf_finish(directory, err) || !put(writer, directory->data, directory->size, err) ||
+        !flush(writer, err)) {
         return false;
     }
     if (is_durable && fsync(writer->fd) != 0) {

@@ -265,6 +265,52 @@ static void archive_3tz_md5__is_that_of_the_rfc(void)
     }
 }
 
+/* More members than 16 bits count: the directory's end is a zip64 one. */
+static void archive_3tz__holds_more_members_than_zip_could_count(void)
+{
+    enum { COUNT = 70000 };
+    char path[64], command[400], name[32];
+    struct archive_3tz_writer *writer;
+    struct archive_3tz archive;
+    struct arena source;
+    struct io_map map;
+    struct err err;
+    make_path(path);
+    CHECK_OK(archive_3tz_writer_open(path, &writer, &err), &err);
+    for (size_t i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "tiles/%zu", i);
+        CHECK_OK(archive_3tz_writer_add(writer, text_of(name), PACKING_STORED,
+                                        (struct span){NULL, 0}, 0, 0, 1, &err),
+                 &err);
+    }
+    CHECK_OK(archive_3tz_writer_finish(writer, false, &err), &err);
+    archive_3tz_writer_close(writer);
+    CHECK_OK(io_map(path, &map, &err), &err);
+    arena_init(&source, 1 << 26);
+    CHECK_OK(archive_3tz_open(map.bytes, &source, &archive, &err), &err);
+    CHECK(archive.has_index);
+    CHECK_EQ(archive.index.size, 24 * COUNT);
+    for (size_t i = 0; i < COUNT; i += 997) {
+        struct zip_member member;
+        bool is_found = false;
+        snprintf(name, sizeof name, "tiles/%zu", i);
+        CHECK_OK(archive_3tz_find(&archive, text_of(name), &member, &is_found, &err), &err);
+        CHECK(is_found);
+    }
+    struct zip zip;
+    CHECK_OK(zip_open(map.bytes, &source, &zip, &err), &err);
+    CHECK_EQ(zip.member_count, COUNT + 1);
+    snprintf(command, sizeof command,
+             "python3 -c 'import zipfile; assert len(zipfile.ZipFile(\"%s\").namelist()) == %d'",
+             path, COUNT + 1);
+    if (system("command -v python3 >/dev/null") == 0) {
+        CHECK_EQ(system(command), 0);
+    }
+    arena_release(&source);
+    io_unmap(&map);
+    unlink(path);
+}
+
 static void archive_3tz_writer__writes_what_unzip_accepts(void)
 {
     char path[64], command[400];
@@ -298,4 +344,5 @@ CHECK_MAIN(CHECK_TEST(archive_3tz__round_trip_finds_every_member),
            CHECK_TEST(archive_3tz_open__points_at_what_is_wrong),
            CHECK_TEST(archive_3tz_find__reports_a_damaged_member),
            CHECK_TEST(archive_3tz_md5__is_that_of_the_rfc),
+           CHECK_TEST(archive_3tz__holds_more_members_than_zip_could_count),
            CHECK_TEST(archive_3tz_writer__writes_what_unzip_accepts))

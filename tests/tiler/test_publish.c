@@ -311,7 +311,7 @@ static void kill_while_publishing(const char *output)
 {
     struct err err;
     char text[64];
-    enum { ROUNDS = 16 };
+    enum { ROUNDS = 12 };
     const double start_s = now_s();
     CHECK_OK(publish_text(output, "odd", &err), &err);
     const double round_s = now_s() - start_s;
