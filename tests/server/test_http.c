@@ -339,7 +339,7 @@ static int64_t drip(int fd, const char *text, int limit_ms)
 {
     const int64_t begin = now_ms();
     for (size_t i = 0; now_ms() - begin < limit_ms; i++) {
-        const char byte = text[i] == '\0' ? 'a' : text[i];
+        const char byte = i < strlen(text) ? text[i] : 'a';
         struct pollfd watched = {.fd = fd, .events = POLLIN};
         if (send(fd, &byte, 1, MSG_NOSIGNAL) < 0 || poll(&watched, 1, 200) > 0) {
             return now_ms() - begin;

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# storeyd beside nginx: the same files, the same load, one after the other, three
+# rounds. Prints requests a second, CPU microseconds a request (user and system,
+# from /proc/PID/stat over the run), and the 50th and 99th percentile.
+#
+#     tests/bench/bench_http.sh [BUILD]      (build/release; SECONDS_EACH=4)
+#
+# Needs wrk and nginx. Ports lie below the range that clients' ports come from.
+set -euo pipefail
+build=${1:-build/release}
+seconds=${SECONDS_EACH:-4}
+connections=${CONNECTIONS:-64 128 256}
+for tool in wrk nginx; do
+    command -v "$tool" >/dev/null || { echo "bench_http: $tool is not installed"; exit 1; }
+done
+[ -x "$build/storeyd" ] || { echo "bench_http: build first: cmake --build --preset release"; exit 1; }
+
+work=$(mktemp -d /tmp/storey-bench-XXXXXX)
+pids=()
+finish() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+chmod 755 "$work" # nginx's workers are another user
+
+# 600 tiles of 1 to 32 KiB that do not compress, and a root.
+mkdir -p "$work/city/tiles" "$work/served"
+for i in $(seq 600); do
+    head -c $(((i * 7919 % 32 + 1) * 1024)) /dev/urandom >"$work/city/tiles/$i.bin"
+done
+cat >"$work/city/tileset.json" <<'JSON'
+{"asset":{"version":"1.1"},"geometricError":10,"root":{"boundingVolume":{"region":[1.99,0.39,1.991,0.391,0,100]},"geometricError":0,"refine":"ADD"}}
+JSON
+if [ -x "$build/storey" ] && "$build/storey" pack "$work/city" -o "$work/served/city.3tz" >/dev/null 2>&1; then
+    kind=".3tz"
+else
+    cp -r "$work/city" "$work/served/city"
+    kind="folder"
+fi
+
+cat >"$work/mix.lua" <<'LUA'
+math.randomseed(os.time())
+local prefix = wrk.path
+local n = 0
+request = function() n = (n * 1103515245 + 12345 + math.random(600)) % 600
+    return wrk.format("GET", prefix .. "tiles/" .. (n + 1) .. ".bin") end
+LUA
+cat >"$work/known.lua" <<'LUA'
+local prefix, tag = wrk.path, os.getenv("TAG")
+request = function() return wrk.format("GET", prefix .. "tiles/7.bin", {["If-None-Match"] = tag}) end
+LUA
+
+cat >"$work/nginx.conf" <<CONF
+worker_processes auto; pid $work/nginx.pid; error_log $work/error.log; daemon off;
+events { worker_connections 8192; }
+http {
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; keepalive_timeout 75;
+  open_file_cache max=10000 inactive=60s; etag on; types { application/octet-stream bin; }
+  client_body_temp_path $work/t1; proxy_temp_path $work/t2; fastcgi_temp_path $work/t3;
+  uwsgi_temp_path $work/t4; scgi_temp_path $work/t5;
+  server { listen 127.0.0.1:18482 reuseport backlog=1024; root $work/city; }
+}
+CONF
+nginx -c "$work/nginx.conf" -p "$work" 2>/dev/null &
+pids+=($!)
+nginx_pid=$!
+"$build/storeyd" "$work/served" --listen 127.0.0.1:18481 --access-log "$work/access.log" 2>"$work/err" &
+pids+=($!)
+storeyd_pid=$!
+sleep 1
+
+ticks=$(getconf CLK_TCK)
+cpu_of() { # microseconds of a process and its children
+    local sum=0 pid
+    for pid in "$1" $(pgrep -P "$1" || true); do
+        sum=$((sum + $(awk '{print $14 + $15}' "/proc/$pid/stat")))
+    done
+    echo $((sum * 1000000 / ticks))
+}
+
+measure() { # name pid url script connections
+    local before after out
+    before=$(cpu_of "$2")
+    out=$(wrk -t2 -c"$5" -d"${seconds}s" --latency -s "$4" "$3")
+    after=$(cpu_of "$2")
+    awk -v name="$1" -v c="$5" -v cpu=$((after - before)) '
+        /requests in/ { n = $1 } /Requests\/sec/ { rps = $2 } / 50%/ { p50 = $2 } / 99%/ { p99 = $2 }
+        /Non-2xx/ { bad = $NF }
+        END { printf "%-8s %5d %10.0f %8.1f %9s %9s%s\n", name, c, rps, n ? cpu / n : 0, p50, p99, bad ? " errors " bad : "" }' <<<"$out"
+}
+
+tag_of() { curl -sI "$1" | tr -d '\r' | awk 'tolower($1) == "etag:" { print $2 }'; }
+
+storeyd_url=http://127.0.0.1:18481/collections/city/3dtiles/
+nginx_url=http://127.0.0.1:18482/
+echo "1 to 32 KiB, mixed ($kind); server, connections, requests/s, CPU us/request, p50, p99"
+for c in $connections; do
+    for round in 1 2 3; do
+        measure nginx "$nginx_pid" "$nginx_url" "$work/mix.lua" "$c"
+        measure storeyd "$storeyd_pid" "$storeyd_url" "$work/mix.lua" "$c"
+    done
+done
+echo "304, one tile"
+for round in 1 2 3; do
+    TAG=$(tag_of "${nginx_url}tiles/7.bin") measure nginx "$nginx_pid" "$nginx_url" "$work/known.lua" 64
+    TAG=$(tag_of "${storeyd_url}tiles/7.bin") measure storeyd "$storeyd_pid" "$storeyd_url" "$work/known.lua" 64
+done
