@@ -68,7 +68,7 @@ static bool measure_extent(const struct tileset_tile *root, double extent[6])
 
 /* ---- extras ---- */
 
-/* The members of {"title", "ground_height_m", "feature_count"}. */
+/* The members of {"title", "ground_height_m", "features"}. */
 static bool read_storey(struct json *json, struct arena *run, struct facts *facts, struct err *err)
 {
     struct json_string key;
@@ -83,7 +83,7 @@ static bool read_storey(struct json *json, struct arena *run, struct facts *fact
         } else if (kind == JSON_NUMBER && json_string_is(key, "ground_height_m")) {
             ok = json_real(json, &facts->ground_height_m, err);
             facts->has_ground_height = ok;
-        } else if (kind == JSON_NUMBER && json_string_is(key, "feature_count")) {
+        } else if (kind == JSON_NUMBER && json_string_is(key, "features")) {
             ok = json_real(json, &value, err);
             if (ok && value >= 0 && value < 1e15) {
                 facts->feature_count = (uint64_t)value;
@@ -143,7 +143,7 @@ static bool read_manifest(const struct package *package, struct buf *json, struc
     }
     facts->is_ours = true;
     for (size_t i = 0; i < manifest.count_count && !facts->has_feature_count; i++) {
-        if (text_is(manifest.counts[i].name, "features")) {
+        if (text_is(manifest.counts[i].name, "features-shown")) {
             facts->feature_count = manifest.counts[i].value;
             facts->has_feature_count = true;
         }

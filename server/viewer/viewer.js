@@ -130,7 +130,7 @@ const GROUND_MATERIAL = `
   czm_material czm_getMaterial(czm_materialInput materialInput) {
     czm_material material = czm_getDefaultMaterial(materialInput);
     vec2 km = materialInput.st;
-    vec3 colour = mix(ground.rgb, vec3(1.0), 0.10 * lines(km, 0.1) + 0.16 * lines(km, 1.0));
+    vec3 colour = mix(ground.rgb, vec3(1.0), 0.07 * lines(km, 0.1) + 0.10 * lines(km, 1.0));
     float far = smoothstep(1.0, 30.0, length(materialInput.positionToEyeEC) / 1000.0);
     material.diffuse = mix(colour, air.rgb, far);
     material.alpha = 1.0;
@@ -446,11 +446,18 @@ function showLoading(text) {
 // from far enough to see all of it nothing can be recognised.
 function flyHome(duration = 1.2) {
   if (!current?.tileset) return;
-  const target = Cesium.Cartesian3.fromRadians(current.center.longitude, current.center.latitude, groundHeight);
-  const range = Cesium.Math.clamp(current.radius * 1.75, 120, 5500);
+  const heading = Cesium.Math.toRadians(25);
+  const range = Cesium.Math.clamp(current.radius * 1.5, 120, 5500);
+  const middle = Cesium.Cartesian3.fromRadians(current.center.longitude, current.center.latitude, groundHeight);
+  const frame = Cesium.Transforms.eastNorthUpToFixedFrame(middle);
+  // The panel covers the left: aim so far to the left that the city stands in
+  // the middle of what is free.
+  const covered = element("side").getBoundingClientRect().right / scene.canvas.clientWidth;
+  const aside = covered < 0.5 ? -range * Math.tan(camera.frustum.fov / 2) * covered : 0;
+  const target = Cesium.Matrix4.multiplyByPoint(frame,
+    new Cesium.Cartesian3(aside * Math.cos(heading), -aside * Math.sin(heading), 0), new Cesium.Cartesian3());
   camera.flyToBoundingSphere(new Cesium.BoundingSphere(target, 1), {
-    duration,
-    offset: new Cesium.HeadingPitchRange(Cesium.Math.toRadians(25), Cesium.Math.toRadians(-27), range),
+    duration, offset: new Cesium.HeadingPitchRange(heading, Cesium.Math.toRadians(-27), range),
   });
 }
 
