@@ -1647,7 +1647,7 @@ bool crs_from_ecef(struct crs *crs, double *xyz, size_t count, struct err *err)
     }
     for (size_t start = 0; start < count; start += CHUNK) {
         const size_t here = count - start < CHUNK ? count - start : CHUNK;
-        double target[3 * CHUNK];
+        double target[3 * CHUNK] = {0};
         double miss[3 * CHUNK] = {0};
         double *points = xyz + 3 * start;
         memcpy(target, points, 3 * here * sizeof *points);
