@@ -149,45 +149,95 @@ static void note_neighbor(uint32_t *known, uint8_t *branches, uint32_t neighbor)
     }
 }
 
+/* Each point's two neighbours along the rings, and how far what was left out
+ * between may lie from the straight line to them. */
+struct straight_walk {
+    uint32_t *neighbors; /* two a point, or UINT32_MAX */
+    double *slack_m;     /* beside each neighbour */
+    uint8_t *branches;   /* a third neighbour was seen */
+};
+
+static int side_towards(const struct straight_walk *walk, uint32_t point, uint32_t neighbor)
+{
+    return walk->neighbors[2 * (size_t)point] == neighbor ? 0 : 1;
+}
+
+static double distance_between(struct vec3 p, struct vec3 a, struct vec3 b)
+{
+    const struct vec3 to = vec3_sub(p, a);
+    if (vec3_dot(vec3_sub(p, b), to) >= 0) {
+        return INFINITY; /* not between the two */
+    }
+    return vec3_length(vec3_cross(to, vec3_unit(vec3_sub(b, a))));
+}
+
+/* Takes a point out of the line between its neighbours, if what is lost
+ * together with what was lost before stays small: each point of a finely
+ * divided curve is straight, the curve is not. */
+static bool take_straight_point(const struct making *m, struct straight_walk *walk, uint32_t point)
+{
+    const uint32_t a = walk->neighbors[2 * (size_t)point];
+    const uint32_t b = walk->neighbors[2 * (size_t)point + 1];
+    if (walk->branches[point] || a == UINT32_MAX || b == UINT32_MAX) {
+        return false;
+    }
+    const double *slack_m = walk->slack_m + 2 * (size_t)point;
+    const double lost_m = fmax(slack_m[0], slack_m[1]) +
+                          distance_between(m->points[point], m->points[a], m->points[b]);
+    if (!(lost_m <= SHAPE_STRAIGHT_M / 4)) {
+        return false;
+    }
+    const size_t at_a = 2 * (size_t)a + (size_t)side_towards(walk, a, point);
+    const size_t at_b = 2 * (size_t)b + (size_t)side_towards(walk, b, point);
+    /* Where they branch, the entry may be missing: they stay, and are asked
+     * for no slack. */
+    walk->neighbors[at_a] = b;
+    walk->neighbors[at_b] = a;
+    walk->slack_m[at_a] = lost_m;
+    walk->slack_m[at_b] = lost_m;
+    return true;
+}
+
+static void walk_rings(struct making *m, struct straight_walk *walk)
+{
+    const struct feature_ring *ring;
+    for (struct ring_walk rings = {m, 0, 0}; next_ring(&rings, &ring);) {
+        if (ring->corner_count == 0) {
+            continue;
+        }
+        uint32_t before = point_at(m, ring, ring->corner_count - 1);
+        for (uint32_t c = 0; c < ring->corner_count; c++) {
+            const uint32_t here = point_at(m, ring, c);
+            if (here != before) {
+                note_neighbor(walk->neighbors + 2 * (size_t)here, &walk->branches[here], before);
+                note_neighbor(walk->neighbors + 2 * (size_t)before, &walk->branches[before], here);
+            }
+            before = here;
+        }
+    }
+}
+
 /* A point is left out where every ring through it runs between the same two
  * neighbours, straight: then no polygon needs it, and no crack opens. Textured
  * polygons keep theirs: the picture may bend where the outline does not. */
 static bool find_straight_points(struct making *m, struct err *err)
 {
-    uint32_t *neighbors = arena_array(m->scratch, uint32_t, 2 * (size_t)m->point_count);
-    uint8_t *branches = arena_array(m->scratch, uint8_t, m->point_count);
-    m->is_straight = arena_array(m->scratch, uint8_t, m->point_count);
-    if (neighbors == NULL || branches == NULL || m->is_straight == NULL) {
+    const size_t count = m->point_count;
+    struct straight_walk walk = {.neighbors = arena_array(m->scratch, uint32_t, 2 * count),
+                                 .slack_m = arena_array(m->scratch, double, 2 * count),
+                                 .branches = arena_array(m->scratch, uint8_t, count)};
+    m->is_straight = arena_array(m->scratch, uint8_t, count);
+    if (walk.neighbors == NULL || walk.slack_m == NULL || walk.branches == NULL ||
+        m->is_straight == NULL) {
         return arena_full(m->scratch, err);
     }
-    memset(neighbors, 0xFF, 2 * (size_t)m->point_count * sizeof neighbors[0]);
     if (m->feature->uvs != NULL) {
         return true;
     }
-    const struct feature_ring *ring;
-    for (struct ring_walk walk = {m, 0, 0}; next_ring(&walk, &ring);) {
-        uint32_t before = point_at(m, ring, ring->corner_count - 1);
-        for (uint32_t c = 0; c < ring->corner_count; c++) {
-            const uint32_t here = point_at(m, ring, c);
-            if (here != before) {
-                note_neighbor(neighbors + 2 * (size_t)here, &branches[here], before);
-                note_neighbor(neighbors + 2 * (size_t)before, &branches[before], here);
-            }
-            before = here;
-        }
-    }
+    memset(walk.neighbors, 0xFF, 2 * count * sizeof walk.neighbors[0]);
+    walk_rings(m, &walk);
     for (uint32_t p = 0; p < m->point_count; p++) {
-        const uint32_t *known = neighbors + 2 * (size_t)p;
-        if (branches[p] || known[0] == UINT32_MAX || known[1] == UINT32_MAX) {
-            continue;
-        }
-        const struct vec3 a = m->points[known[0]];
-        const struct vec3 b = m->points[known[1]];
-        const struct vec3 to = vec3_sub(m->points[p], a);
-        const struct vec3 along = vec3_unit(vec3_sub(b, a));
-        const bool is_between = vec3_dot(vec3_sub(m->points[p], b), to) < 0;
-        m->is_straight[p] =
-            is_between && vec3_length(vec3_cross(to, along)) <= SHAPE_STRAIGHT_M / 4;
+        m->is_straight[p] = take_straight_point(m, &walk, p);
     }
     return true;
 }
@@ -269,7 +319,7 @@ void shape_plane_axes(struct vec3 normal, struct vec3 *out_u, struct vec3 *out_v
 }
 
 static bool flatten(struct making *m, const struct outline *outline, struct vec3 normal,
-                    struct ring_set *out, struct err *err)
+                    struct vec2 **out, struct err *err)
 {
     const uint32_t count = outline->ends[outline->ring_count - 1];
     struct vec2 *flat = arena_array(m->scratch, struct vec2, count);
@@ -284,8 +334,29 @@ static bool flatten(struct making *m, const struct outline *outline, struct vec3
         const struct vec3 at = vec3_sub(m->points[outline->corners[i].point], origin);
         flat[i] = (struct vec2){vec3_dot(at, u), vec3_dot(at, v)};
     }
-    *out = (struct ring_set){flat, outline->ends, outline->ring_count};
+    *out = flat;
     return true;
+}
+
+/* Holes that run the same way as their outer ring are turned: what fills one
+ * runs along its edges, and is made to agree with them. */
+static void turn_holes(struct outline *outline, struct vec2 *flat)
+{
+    for (uint32_t r = 1; r < outline->ring_count; r++) {
+        uint32_t low = outline->ends[r - 1];
+        uint32_t high = outline->ends[r];
+        if (ring_area(flat + low, high - low) <= 0) {
+            continue;
+        }
+        for (; low + 1 < high; low++, high--) {
+            const struct kept_corner corner = outline->corners[low];
+            const struct vec2 at = flat[low];
+            outline->corners[low] = outline->corners[high - 1];
+            flat[low] = flat[high - 1];
+            outline->corners[high - 1] = corner;
+            flat[high - 1] = at;
+        }
+    }
 }
 
 static bool is_fatal(const struct err *err)
@@ -445,13 +516,15 @@ static bool add_polygon(struct making *m, uint32_t polygon_index, struct err *er
         m->repairs.slivers++;
         return true;
     }
-    struct ring_set rings;
     struct triangulate_result result;
     struct err made;
-    if (!flatten(m, &outline, normal, &rings, err)) {
+    struct vec2 *flat;
+    if (!flatten(m, &outline, normal, &flat, err)) {
         return false;
     }
-    if (!triangulate_polygon(&rings, m->out_arena, m->scratch, &result, &made)) {
+    turn_holes(&outline, flat);
+    const struct ring_set rings = {flat, outline.ends, outline.ring_count};
+    if (!triangulate_polygon(&rings, m->scratch, m->scratch, &result, &made)) {
         if (made.code == ERR_NOMEM) {
             *err = made;
             return false;

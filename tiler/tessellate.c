@@ -271,7 +271,6 @@ bool tessellate_triangles(const struct ring_set *rings, enum tessellate_rule rul
                           struct arena *out_arena, struct arena *scratch, struct tessellation *out,
                           struct err *err)
 {
-    assert(out_arena != scratch);
     const struct arena_mark mark = arena_mark(scratch);
     struct sweep sweep = {.scratch = scratch};
     bool ok = run(rings, rule, false, &sweep, err);
@@ -279,7 +278,9 @@ bool tessellate_triangles(const struct ring_set *rings, enum tessellate_rule rul
         ok = err_set(err, ERR_GEOMETRY, "no area inside the rings");
     }
     ok = ok && copy_out(&sweep, rings, out_arena, out, err);
-    arena_reset(scratch, mark);
+    if (out_arena != scratch) {
+        arena_reset(scratch, mark);
+    }
     return ok;
 }
 
@@ -307,11 +308,12 @@ bool tessellate_outline(const struct ring_set *rings, enum tessellate_rule rule,
                         struct arena *out_arena, struct arena *scratch, struct ring_set *out,
                         struct err *err)
 {
-    assert(out_arena != scratch);
     const struct arena_mark mark = arena_mark(scratch);
     struct sweep sweep = {.scratch = scratch};
     const bool ok =
         run(rings, rule, true, &sweep, err) && copy_loops(&sweep, rings, out_arena, out, err);
-    arena_reset(scratch, mark);
+    if (out_arena != scratch) {
+        arena_reset(scratch, mark);
+    }
     return ok;
 }

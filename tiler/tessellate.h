@@ -45,7 +45,8 @@ struct tessellation {
 /*
  * Cuts the inside of the rings into triangles.
  *
- * Memory   *out lives in out_arena; scratch is marked and reset
+ * Memory   *out lives in out_arena; scratch is marked and reset, unless it is
+ *          out_arena as well: then everything stays until the caller's reset
  * Errors   ERR_LIMIT     too many points or crossings
  *          ERR_GEOMETRY  no triangles
  *          ERR_NOMEM     also when the library runs out of memory

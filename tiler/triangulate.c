@@ -955,7 +955,6 @@ bool triangulate_polygon(const struct ring_set *rings, struct arena *out_arena,
                          struct arena *scratch, struct triangulate_result *out, struct err *err)
 {
     assert(rings->ring_count >= 1);
-    assert(out_arena != scratch);
     if (!check_points(rings, err)) {
         return false;
     }
@@ -973,6 +972,8 @@ bool triangulate_polygon(const struct ring_set *rings, struct arena *out_arena,
     if (ok) {
         *out = found;
     }
-    arena_reset(scratch, mark);
+    if (out_arena != scratch) {
+        arena_reset(scratch, mark);
+    }
     return ok;
 }

@@ -51,7 +51,8 @@ struct triangulate_result {
  * repeat points, touch themselves and each other.
  *
  * Shapes   out->corners  triangles anticlockwise in the plane of the points
- * Memory   *out lives in out_arena; scratch is marked and reset
+ * Memory   *out lives in out_arena; scratch is marked and reset, unless it is
+ *          out_arena as well: then everything stays until the caller's reset
  * Errors   ERR_GEOMETRY  fewer than 3 distinct points, or no area, or points
  *                        that are not finite
  *          ERR_LIMIT     more than TRIANGULATE_POINTS_MAX points, or rings that
