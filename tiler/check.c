@@ -226,8 +226,10 @@ bool check_resolve(struct check_run *check, struct text base, struct text uri, s
     }
     size_t size = folder + decode(path, joined + folder);
     if (!flatten(joined, &size) || size == 0) {
-        check_note(check, CHECK_ERROR, "uri-outside", base, "'%.*s' leads out of the package",
-                   TEXT_ARGS(uri));
+        /* A foreign folder may be part of a larger site. */
+        const bool is_whole = check->is_ours || package_is_archive(check->package);
+        check_note(check, is_whole ? CHECK_ERROR : CHECK_WARNING, "uri-outside", base,
+                   "'%.*s' leads out of the package", TEXT_ARGS(uri));
         return false;
     }
     *out = (struct text){joined, size};
@@ -254,10 +256,32 @@ bool check_has(struct check_run *check, struct text name)
     return false;
 }
 
+enum { GZIP_HEADER_BYTES = 10, GZIP_TRAILER_BYTES = 8 };
+
+/* Files of tilesets are sometimes gzipped under their plain names, and viewers
+ * take that from a server. Headers without optional fields only. */
+static bool unzip(struct span packed, struct buf *out, struct err *err)
+{
+    const uint8_t *end = packed.data + packed.size;
+    const struct span deflated = {packed.data + GZIP_HEADER_BYTES,
+                                  packed.size - GZIP_HEADER_BYTES - GZIP_TRAILER_BYTES};
+    if (!packing_expand(PACKING_DEFLATE, deflated, bytes_load_u32le(end - 4), out, err)) {
+        return false;
+    }
+    return packing_crc32(0, buf_span(out)) == bytes_load_u32le(end - 8) ||
+           err_set(err, ERR_SYNTAX, "gzip CRC-32 does not fit");
+}
+
+static bool is_gzip(struct span bytes)
+{
+    return bytes.size >= GZIP_HEADER_BYTES + GZIP_TRAILER_BYTES &&
+           memcmp(bytes.data, "\x1F\x8B\x08\0", 4) == 0;
+}
+
 bool check_load(struct check_run *check, struct text base, struct text name, struct arena *memory,
                 struct span *out)
 {
-    struct buf loaded;
+    struct buf loaded, expanded;
     struct err err;
     bool ok = false;
     if (!check_has(check, name)) {
@@ -266,18 +290,22 @@ bool check_load(struct check_run *check, struct text base, struct text name, str
         return false;
     }
     buf_init(&loaded, CHECK_FILE_BYTES_MAX);
-    if (package_load(check->package, name, &loaded, &err)) {
-        uint8_t *copy = arena_array(memory, uint8_t, loaded.size == 0 ? 1 : loaded.size);
+    buf_init(&expanded, CHECK_FILE_BYTES_MAX);
+    if (!package_load(check->package, name, &loaded, &err) ||
+        (is_gzip(buf_span(&loaded)) && !unzip(buf_span(&loaded), &expanded, &err))) {
+        check_note_err(check, "damaged-file", name, &err);
+    } else {
+        const struct span bytes = buf_span(expanded.size > 0 ? &expanded : &loaded);
+        uint8_t *copy = arena_array(memory, uint8_t, bytes.size == 0 ? 1 : bytes.size);
         if (copy == NULL) {
             check_full(check, name, memory);
         } else {
-            memcpy(copy, loaded.data == NULL ? (const uint8_t *)"" : loaded.data, loaded.size);
-            *out = (struct span){copy, loaded.size};
+            memcpy(copy, bytes.data == NULL ? (const uint8_t *)"" : bytes.data, bytes.size);
+            *out = (struct span){copy, bytes.size};
             ok = true;
         }
-    } else {
-        check_note_err(check, "damaged-file", name, &err);
     }
+    buf_release(&expanded);
     buf_release(&loaded);
     return ok;
 }

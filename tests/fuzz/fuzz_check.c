@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena run;
     struct buf file;
     const struct check_options options = {.path = ""};
-    struct check_run check = {.options = &options, .run = &run};
+    struct check_run check = {.options = &options, .run = &run, .is_ours = true};
     struct check_content content = {.point_count = 0};
     const char kind = size == 0 ? ' ' : (char)data[0];
     if (kind == 'b' || kind == 't') {
