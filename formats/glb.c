@@ -136,9 +136,14 @@ static bool turn_normals(struct writer *w, const struct mesh *mesh, struct turne
     return true;
 }
 
-static float on_grid(float value, double step)
+/* By the inverse, which is exact for a power of two, and without floor(), which
+ * is a call where the CPU is not asked for more than it must have. */
+static float on_grid(float value, double step, double inverse)
 {
-    return tidy((float)(floor((double)value / step + 0.5) * step));
+    const double steps = (double)value * inverse + 0.5;
+    int64_t whole = (int64_t)steps;
+    whole -= (double)whole > steps ? 1 : 0;
+    return tidy((float)((double)whole * step));
 }
 
 /* Texture coordinates far out (a facade repeated a thousand times) get a
@@ -160,7 +165,7 @@ static bool turn_uvs(struct writer *w, const struct mesh *mesh, struct turned *o
     for (size_t i = 0; i < (size_t)2 * mesh->vertex_count; i++) {
         out->uvs[i] = w->options->compression == GLB_NONE
                           ? mesh->uvs[i]
-                          : on_grid(mesh->uvs[i], (double)out->uv_step);
+                          : on_grid(mesh->uvs[i], (double)out->uv_step, 1 / (double)out->uv_step);
     }
     return true;
 }
@@ -168,17 +173,18 @@ static bool turn_uvs(struct writer *w, const struct mesh *mesh, struct turned *o
 static void turn_positions(struct writer *w, const struct mesh *mesh, struct turned *out)
 {
     double worst = 0;
+    const double inverse = w->step_m > 0 ? 1 / w->step_m : 0;
     for (uint32_t i = 0; i < mesh->vertex_count; i++) {
         const float *p = mesh->positions + (size_t)3 * i;
         const float source[3] = {p[0], p[2], -p[1]};
         float *turned = out->positions + (size_t)3 * i;
         double square = 0;
         for (int c = 0; c < 3; c++) {
-            turned[c] = w->step_m > 0 ? on_grid(source[c], w->step_m) : tidy(source[c]);
+            turned[c] = w->step_m > 0 ? on_grid(source[c], w->step_m, inverse) : tidy(source[c]);
             const double moved = (double)turned[c] - (double)source[c];
             square += moved * moved;
         }
-        worst = fmax(worst, square);
+        worst = square > worst ? square : worst;
     }
     w->summary.position_error_m = fmax(w->summary.position_error_m, sqrt(worst));
 }
@@ -209,7 +215,8 @@ static bool choose_step(struct writer *w)
                 return err_set(w->err, ERR_GEOMETRY, "position of vertex %zu is not a number",
                                i / 3);
             }
-            most = fmax(most, fabs((double)mesh->positions[i]));
+            const double size = fabs((double)mesh->positions[i]);
+            most = size > most ? size : most;
         }
     }
     if (w->options->compression == GLB_NONE) {
@@ -226,14 +233,23 @@ static bool choose_step(struct writer *w)
     return true;
 }
 
-static void add_bounds(struct writer *w, const float *position, struct accessor *bounds)
+static void add_bounds(const float *position, struct accessor *bounds)
 {
     for (int c = 0; c < 3; c++) {
-        bounds->min[c] = fminf(bounds->min[c], position[c]);
-        bounds->max[c] = fmaxf(bounds->max[c], position[c]);
+        bounds->min[c] = position[c] < bounds->min[c] ? position[c] : bounds->min[c];
+        bounds->max[c] = position[c] > bounds->max[c] ? position[c] : bounds->max[c];
     }
-    const struct vec3 in_tile = {(double)position[0], -(double)position[2], (double)position[1]};
-    box3_add(&w->summary.box_tile_m, in_tile);
+}
+
+/* glTF's y up back to the tile's z up. */
+static void add_box(struct writer *w, const struct accessor *bounds)
+{
+    const float *min = bounds->min;
+    const float *max = bounds->max;
+    box3_add(&w->summary.box_tile_m,
+             (struct vec3){(double)min[0], 0 - (double)max[2], (double)min[1]});
+    box3_add(&w->summary.box_tile_m,
+             (struct vec3){(double)max[0], 0 - (double)min[2], (double)max[1]});
 }
 
 static struct accessor position_accessor(void)
@@ -339,8 +355,9 @@ static bool add_plain(struct writer *w, const struct mesh *mesh, const struct tu
     const size_t n = mesh->vertex_count;
     struct accessor positions = position_accessor();
     for (size_t i = 0; i < n; i++) {
-        add_bounds(w, turned->positions + 3 * i, &positions);
+        add_bounds(turned->positions + 3 * i, &positions);
     }
+    add_box(w, &positions);
     positions.count = mesh->vertex_count;
     positions.view = add_bytes(w, 4, turned->positions, 12 * n, 0, GL_ARRAY_BUFFER);
     into->accessor[POSITION] = add_accessor(w, positions);
@@ -365,7 +382,7 @@ static bool add_plain(struct writer *w, const struct mesh *mesh, const struct tu
 }
 
 /* Only vertices of triangles that Draco keeps are bounds of the result. */
-static void bound_used(struct writer *w, const struct mesh *mesh, const struct turned *turned,
+static void bound_used(const struct mesh *mesh, const struct turned *turned,
                        struct accessor *bounds)
 {
     for (uint32_t i = 0; i < mesh->index_count; i += 3) {
@@ -378,7 +395,7 @@ static void bound_used(struct writer *w, const struct mesh *mesh, const struct t
             continue;
         }
         for (int k = 0; k < 3; k++) {
-            add_bounds(w, corner[k], bounds);
+            add_bounds(corner[k], bounds);
         }
     }
 }
@@ -412,7 +429,8 @@ static bool add_draco(struct writer *w, const struct mesh *mesh, const struct tu
     into->draco_view = add_view(w, start, 0, 0);
     memcpy(into->draco_id, summary.unique_id, sizeof into->draco_id);
     struct accessor positions = position_accessor();
-    bound_used(w, mesh, turned, &positions);
+    bound_used(mesh, turned, &positions);
+    add_box(w, &positions);
     positions.count = summary.vertex_count;
     into->accessor[POSITION] = add_accessor(w, positions);
     add_streams(w, mesh, summary.vertex_count, into);
