@@ -217,7 +217,7 @@ static bool read_reals(struct spill *vertices, struct json *json, struct err *er
         }
         for (size_t i = 0; i < 3; i++) {
             if (count != 3 || !json_number_real(numbers[i], &reals[i])) {
-                reals[0] = NAN;
+                reals[0] = (double)NAN;
             }
         }
         if (!spill_add(vertices, reals, err)) {

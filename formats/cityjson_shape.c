@@ -25,7 +25,7 @@ static struct map_slot *map_find(const struct cityjson_map *map, uint32_t key)
 {
     struct map_slot *slots = (struct map_slot *)(void *)map->slots.data;
     const size_t mask = map->slots.size / sizeof *slots - 1;
-    size_t at = (key * UINT32_C(0x9E3779B1)) & mask;
+    size_t at = (size_t)(key * UINT32_C(0x9E3779B1)) & mask;
     while (slots[at].generation == map->generation && slots[at].key != key) {
         at = (at + 1) & mask;
     }
@@ -155,9 +155,12 @@ static int compare_geometries(const void *a, const void *b)
     return left->order < right->order ? -1 : 1;
 }
 
+/* Exactly the same place: nothing is welded here. */
 static bool same_place(const struct cityjson_shape *shape, uint32_t a, uint32_t b)
 {
-    return a == b || memcmp(vertex_at(shape, a), vertex_at(shape, b), 3 * sizeof(double)) == 0;
+    const double *left = vertex_at(shape, a);
+    const double *right = vertex_at(shape, b);
+    return a == b || (left[0] == right[0] && left[1] == right[1] && left[2] == right[2]);
 }
 
 static void put_corner(struct cityjson_shape *shape, struct output *out, uint32_t raw)

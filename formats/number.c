@@ -82,7 +82,7 @@ static double make_from_product(uint64_t digits, int exponent10)
         exponent2++;
     }
     if (exponent2 >= EXPONENT_INFINITE) {
-        return INFINITY;
+        return HUGE_VAL;
     }
     mantissa &= ~((uint64_t)1 << FRACTION_BITS);
     return double_of_bits(mantissa | (uint64_t)exponent2 << FRACTION_BITS);
@@ -94,7 +94,7 @@ static double make_from_digits(uint64_t digits, int64_t exponent10)
         return 0;
     }
     if (exponent10 > POWER_MAX) {
-        return INFINITY;
+        return HUGE_VAL;
     }
     if (digits <= EXACT_DIGITS_MAX && exponent10 >= -EXACT_POWER_MAX &&
         exponent10 <= EXACT_POWER_MAX) {

@@ -148,7 +148,7 @@ static void number_read__rounds_halfway_points_to_even(void)
             continue;
         }
         const long double middle =
-            ((long double)value + (long double)nextafter(value, INFINITY)) / 2;
+            ((long double)value + (long double)nextafter(value, HUGE_VAL)) / 2;
         const int length = snprintf(text, sizeof text, "%.1100Le", middle);
         check_against_strtod(text);
         /* A last digit after all the zeros: just above the middle. */
