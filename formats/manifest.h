@@ -83,7 +83,7 @@ struct manifest {
     size_t level_count;
     struct manifest_warning *warnings;
     size_t warning_count;
-    struct text *beside; /* files too large for the archive, standing beside it */
+    struct text *beside; /* files too large for the archive, standing beside it; see publish.h */
     size_t beside_count;
     struct manifest_file *files;
     size_t file_count;

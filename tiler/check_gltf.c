@@ -100,34 +100,42 @@ static bool list_has(const struct json_tree *list, struct text name)
     return false;
 }
 
-/* Every key of every "extensions" must be declared. */
-static void check_declared(struct gltf *gltf, const struct json_tree *node,
-                           const struct json_tree *used)
+/* Recursion is as deep as JSON is read. One finding is enough. */
+static bool are_declared(struct check_run *check, struct text file, const struct json_tree *node,
+                         const struct json_tree *used)
 {
     for (const struct json_tree *member = check_first(node); member != check_end(node); member++) {
-        if (node->kind == JSON_OBJECT && text_is(member->key, "extensions") &&
-            member->kind == JSON_OBJECT) {
+        const bool is_named = node->kind == JSON_OBJECT;
+        if (is_named && text_is(member->key, "extensions") && member->kind == JSON_OBJECT) {
             for (const struct json_tree *name = check_first(member); name != check_end(member);
                  name++) {
                 if (!list_has(used, name->key)) {
-                    check_note_at(gltf->check, "extension-undeclared", gltf->file, name,
+                    check_note_at(check, "extension-undeclared", file, name,
                                   "extension '%.*s' is not in extensionsUsed",
                                   TEXT_ARGS(name->key));
-                    return;
+                    return false;
                 }
             }
         }
-        if (!text_is(member->key, "extras")) {
-            check_declared(gltf, member, used);
+        if (!(is_named && text_is(member->key, "extras")) &&
+            !are_declared(check, file, member, used)) {
+            return false;
         }
     }
+    return true;
+}
+
+void check_declared(struct check_run *check, struct text file, const struct json_tree *root)
+{
+    /* The finding is the answer. */
+    (void)are_declared(check, file, root, json_tree_find(root, "extensionsUsed"));
 }
 
 static void check_extensions(struct gltf *gltf)
 {
     const struct json_tree *used = json_tree_find(gltf->root, "extensionsUsed");
     const struct json_tree *required = json_tree_find(gltf->root, "extensionsRequired");
-    check_declared(gltf, gltf->root, used);
+    check_declared(gltf->check, gltf->file, gltf->root);
     for (size_t i = 0; json_tree_is(required, JSON_ARRAY) && i < required->child_count; i++) {
         const struct text name = check_text(&required->children[i]);
         if (!list_has(used, name)) {

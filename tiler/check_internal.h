@@ -140,6 +140,9 @@ struct check_content {
     uint64_t feature_count, triangle_count;
 };
 
+/* Every key of every "extensions" in a glTF or tileset must be declared. */
+void check_declared(struct check_run *check, struct text file, const struct json_tree *root);
+
 /* A whole binary glTF; `length` bytes are what its container leaves it. */
 void check_glb(struct check_run *check, struct text file, struct span bytes,
                struct check_content *out);

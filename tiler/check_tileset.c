@@ -701,6 +701,18 @@ static void check_tileset(struct check_run *check, const struct place *parent,
     check_tile(check, &place, tileset->root);
 }
 
+static void check_used_extensions(struct check_run *check, struct text file, struct span bytes)
+{
+    const struct json_tree *root = NULL;
+    struct err err;
+    arena_reset(&check->content, (struct arena_mark){NULL, 0, 0});
+    if (json_tree_read(bytes, &check->content, &root, &err)) {
+        check_declared(check, file, root);
+    } else {
+        check_note_err(check, "tileset", file, &err);
+    }
+}
+
 static void check_tileset_bytes(struct check_run *check, const struct place *parent,
                                 struct span bytes)
 {
@@ -724,6 +736,7 @@ static void check_tileset_bytes(struct check_run *check, const struct place *par
     }
     check->result.tileset_count++;
     if (tileset_read(bytes, &check->tileset, &tileset, &err)) {
+        check_used_extensions(check, parent->file, bytes);
         check_tileset(check, parent, &tileset);
     } else {
         check_note_err(check, "tileset", parent->file, &err);

@@ -70,6 +70,9 @@ void publish_count(const struct publish *publish, uint64_t *out_files, uint64_t 
  * to *publish), flushes, and makes the package visible. Without `manifest` the
  * files that were added are the package as they are (unpacking).
  *
+ * LATER: a file of 4 GiB or more should stand beside the archive and be named in
+ * manifest.beside; now it is ERR_LIMIT. It takes some ten million features.
+ *
  * Either way *publish is freed. On failure the output is as it was and staging
  * is gone.
  */

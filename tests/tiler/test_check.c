@@ -246,6 +246,8 @@ static void check_package__notices_every_fault_of_a_tileset(void)
         {"]}}", "],}}", "tileset"},
         {"\"geometricError\":100", "\"extensionsRequired\":[\"X\"],\"geometricError\":100",
          "extension-unknown"},
+        {"\"geometricError\":0", "\"extensions\":{\"X\":{}},\"geometricError\":0",
+         "extension-undeclared"},
         {"\"geometricError\":100", "\"schemaUri\":\"none.json\",\"geometricError\":100",
          "missing-file"},
         {"{\"asset\"", "\xEF\xBB\xBF{\"asset\"", "json-bom"},
