@@ -23,7 +23,7 @@ static const double DEVIATION_RELATIVE = 0.1;
 static const double DEVIATION_TOLERANCE_M = 0.05;
 /* ... and not finer than this share of the feature: proving that two equal walls
  * are equal to a centimetre takes as long as a thousand houses. */
-static const double DEVIATION_PER_DIAMETER = 0.005;
+static const double DEVIATION_PER_DIAMETER = 0.01;
 
 /* Coplanar faces are merged when no corner leaves the plane by more. */
 static const double FLAT_TOLERANCE_M = 0.01;
@@ -160,11 +160,27 @@ static bool add_source_levels(struct chain *chain, const struct record *record,
     return true;
 }
 
+/* Classes that a block can stand for. A tree or a lamp as a box is worse than
+ * none. */
+static bool may_be_block(struct text class_name)
+{
+    static const char *const classes[] = {"Building",          "BuildingPart",
+                                          "BuildingUnit",      "BuildingStorey",
+                                          "OtherConstruction", "GenericCityObject"};
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        if (text_is(class_name, classes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool add_blocks(struct chain *chain, const struct record *record, const struct shape *full,
                        double dropped_error_m, struct arena *tile, struct arena *scratch,
                        struct err *err)
 {
-    for (size_t i = 0; i < sizeof block_steps / sizeof block_steps[0]; i++) {
+    const bool is_building = may_be_block(record->feature.kind);
+    for (size_t i = 0; is_building && i < sizeof block_steps / sizeof block_steps[0]; i++) {
         struct shape shape;
         struct err made;
         if (!block_make(full, &block_steps[i], tile, scratch, &shape, &made)) {

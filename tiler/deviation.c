@@ -95,14 +95,26 @@ static double bound_of(const struct measuring *m, const struct part *part)
 {
     double bound = INFINITY;
     for (int i = 0; i < 3; i++) {
-        double to_one = 0;
-        for (int k = 0; k < 3; k++) {
-            to_one = fmax(to_one, nearest_distance(m->target, part->corners[k], part->nearest[i]));
-        }
         const struct vec3 corner = part->corners[i];
-        const double reach = fmax(vec3_distance(corner, part->corners[(i + 1) % 3]),
-                                  vec3_distance(corner, part->corners[(i + 2) % 3]));
-        bound = fmin(bound, fmin(to_one, part->distances[i] + reach));
+        const double one = vec3_distance(corner, part->corners[(i + 1) % 3]);
+        const double two = vec3_distance(corner, part->corners[(i + 2) % 3]);
+        const double reached = part->distances[i] + (one > two ? one : two);
+        bound = reached < bound ? reached : bound;
+    }
+    for (int i = 0; i < 3 && bound > enough(m); i++) {
+        if (i > 0 && part->nearest[i] == part->nearest[i - 1]) {
+            continue;
+        }
+        double to_one = part->distances[i];
+        for (int k = 0; k < 3 && to_one < bound; k++) {
+            if (part->nearest[k] != part->nearest[i]) {
+                const double away = nearest_distance(m->target, part->corners[k], part->nearest[i]);
+                to_one = away > to_one ? away : to_one;
+            } else if (part->distances[k] > to_one) {
+                to_one = part->distances[k];
+            }
+        }
+        bound = to_one < bound ? to_one : bound;
     }
     return bound;
 }
@@ -111,27 +123,14 @@ static double bound_of(const struct measuring *m, const struct part *part)
 static bool add_part(struct measuring *m, struct part *part, struct err *err)
 {
     for (int i = 0; i < 3; i++) {
-        m->lower_m = fmax(m->lower_m, part->distances[i]);
+        m->lower_m = part->distances[i] > m->lower_m ? part->distances[i] : m->lower_m;
     }
     part->upper_m = bound_of(m, part);
     if (part->upper_m <= enough(m)) {
-        m->settled_m = fmax(m->settled_m, part->upper_m);
+        m->settled_m = part->upper_m > m->settled_m ? part->upper_m : m->settled_m;
         return true;
     }
     return heap_push(&m->heap, part, err);
-}
-
-static bool add_triangle(struct measuring *m, const struct nearest_triangle *triangle,
-                         struct err *err)
-{
-    struct part part;
-    uint32_t hint = UINT32_MAX;
-    for (int i = 0; i < 3; i++) {
-        part.corners[i] = triangle->corners[i];
-        part.distances[i] = nearest_find(m->target, part.corners[i], &hint);
-        part.nearest[i] = hint;
-    }
-    return add_part(m, &part, err);
 }
 
 /*
@@ -171,12 +170,61 @@ static bool split_part(struct measuring *m, const struct part *part, struct err 
     return true;
 }
 
-/* From every point of `from` to the surface `to`. */
-static bool measure_one_way(struct measuring *m, const struct nearest_triangle *from,
-                            uint32_t from_count, struct err *err)
+/* A surface: the triangles of a shape that count. */
+struct surface {
+    const struct shape *shape;
+    uint32_t *triangles; /* numbers of the shape's; floors are not among them */
+    uint32_t triangle_count;
+    struct nearest *nearest;
+};
+
+/* The distance of every corner first: each is shared by several triangles, and
+ * the largest of them spares most triangles a closer look. */
+static bool measure_corners(struct measuring *m, const struct surface *from, struct arena *scratch,
+                            double **out_distances, uint32_t **out_nearest, struct err *err)
 {
-    for (uint32_t i = 0; i < from_count; i++) {
-        if (!add_triangle(m, &from[i], err)) {
+    const struct shape *shape = from->shape;
+    double *distances = arena_array(scratch, double, shape->point_count);
+    uint32_t *nearest = arena_array(scratch, uint32_t, shape->point_count);
+    if (distances == NULL || nearest == NULL) {
+        return arena_full(scratch, err);
+    }
+    for (uint32_t p = 0; p < shape->point_count; p++) {
+        distances[p] = -1;
+    }
+    uint32_t hint = UINT32_MAX;
+    for (uint32_t i = 0; i < 3 * from->triangle_count; i++) {
+        const uint32_t point = shape->corners[3 * (size_t)from->triangles[i / 3] + i % 3];
+        if (distances[point] < 0) {
+            distances[point] = nearest_find(m->target, shape->points[point], &hint);
+            m->lower_m = distances[point] > m->lower_m ? distances[point] : m->lower_m;
+            nearest[point] = hint;
+        }
+    }
+    *out_distances = distances;
+    *out_nearest = nearest;
+    return true;
+}
+
+/* From every point of `from` to the surface `to`. */
+static bool measure_one_way(struct measuring *m, const struct surface *from,
+                            const struct surface *to, struct arena *scratch, struct err *err)
+{
+    double *distances;
+    uint32_t *nearest;
+    m->target = to->nearest;
+    if (!measure_corners(m, from, scratch, &distances, &nearest, err)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < from->triangle_count; i++) {
+        struct part part;
+        for (uint32_t k = 0; k < 3; k++) {
+            const uint32_t point = from->shape->corners[3 * (size_t)from->triangles[i] + k];
+            part.corners[k] = from->shape->points[point];
+            part.distances[k] = distances[point];
+            part.nearest[k] = nearest[point];
+        }
+        if (!add_part(m, &part, err)) {
             return false;
         }
     }
@@ -195,57 +243,45 @@ static bool measure_one_way(struct measuring *m, const struct nearest_triangle *
     return true;
 }
 
-/* The triangles that count: all but floors. */
-static bool list_triangles(const struct shape *shape, struct arena *scratch,
-                           struct nearest_triangle **out, uint32_t *out_count, struct err *err)
+static bool open_surface(const struct shape *shape, struct arena *scratch, struct surface *out,
+                         struct err *err)
 {
     bool *is_floor;
     if (!shape_floors(shape, scratch, &is_floor, err)) {
         return false;
     }
-    struct nearest_triangle *triangles =
+    out->shape = shape;
+    out->triangle_count = 0;
+    out->triangles = arena_array(scratch, uint32_t, shape->triangle_count);
+    struct nearest_triangle *copies =
         arena_array(scratch, struct nearest_triangle, shape->triangle_count);
-    if (triangles == NULL) {
+    if (out->triangles == NULL || copies == NULL) {
         return arena_full(scratch, err);
     }
-    uint32_t count = 0;
     for (uint32_t t = 0; t < shape->triangle_count; t++) {
         if (is_floor[shape->triangle_faces[t]]) {
             continue;
         }
         for (int k = 0; k < 3; k++) {
-            triangles[count].corners[k] = shape->points[shape->corners[3 * (size_t)t + (size_t)k]];
+            copies[out->triangle_count].corners[k] =
+                shape->points[shape->corners[3 * (size_t)t + (size_t)k]];
         }
-        count++;
+        out->triangles[out->triangle_count++] = t;
     }
-    if (count == 0) {
+    if (out->triangle_count == 0) {
         return err_set(err, ERR_GEOMETRY, "no triangle to measure");
     }
-    *out = triangles;
-    *out_count = count;
-    return true;
+    return nearest_build(copies, out->triangle_count, scratch, &out->nearest, err);
 }
 
 static bool measure(const struct shape *full, const struct shape *candidate, struct measuring *m,
                     struct arena *scratch, struct err *err)
 {
-    struct nearest_triangle *triangles[2];
-    uint32_t counts[2];
-    struct nearest *trees[2];
-    const struct shape *shapes[2] = {full, candidate};
-    for (int i = 0; i < 2; i++) {
-        if (!list_triangles(shapes[i], scratch, &triangles[i], &counts[i], err) ||
-            !nearest_build(triangles[i], counts[i], scratch, &trees[i], err)) {
-            return false;
-        }
-    }
-    for (int i = 0; i < 2; i++) {
-        m->target = trees[1 - i];
-        if (!measure_one_way(m, triangles[i], counts[i], err)) {
-            return false;
-        }
-    }
-    return true;
+    struct surface surfaces[2];
+    return open_surface(full, scratch, &surfaces[0], err) &&
+           open_surface(candidate, scratch, &surfaces[1], err) &&
+           measure_one_way(m, &surfaces[0], &surfaces[1], scratch, err) &&
+           measure_one_way(m, &surfaces[1], &surfaces[0], scratch, err);
 }
 
 bool deviation_measure(const struct shape *full, const struct shape *candidate, double tolerance_m,

@@ -18,6 +18,17 @@ struct nearest {
     uint32_t node_count;
 };
 
+/* fmin and fmax are calls, for the sake of NaN; there is none here. */
+static inline double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 static double clamp01(double value)
 {
     return value < 0 ? 0 : value > 1 ? 1 : value;
@@ -49,8 +60,8 @@ static double square_to_triangle(struct vec3 p, const struct nearest_triangle *t
         const double height = vec3_dot(vec3_sub(p, a), normal);
         return height * height / area2;
     }
-    return fmin(square_to_segment(p, a, b),
-                fmin(square_to_segment(p, b, c), square_to_segment(p, c, a)));
+    return smaller(square_to_segment(p, a, b),
+                   smaller(square_to_segment(p, b, c), square_to_segment(p, c, a)));
 }
 
 double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32_t triangle)
@@ -170,9 +181,9 @@ bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, str
 
 static double square_to_box(struct vec3 p, const struct box3 *box)
 {
-    const double x = fmax(0, fmax(box->min.x - p.x, p.x - box->max.x));
-    const double y = fmax(0, fmax(box->min.y - p.y, p.y - box->max.y));
-    const double z = fmax(0, fmax(box->min.z - p.z, p.z - box->max.z));
+    const double x = larger(0, larger(box->min.x - p.x, p.x - box->max.x));
+    const double y = larger(0, larger(box->min.y - p.y, p.y - box->max.y));
+    const double z = larger(0, larger(box->min.z - p.z, p.z - box->max.z));
     return x * x + y * y + z * z;
 }
 
