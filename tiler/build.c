@@ -15,7 +15,7 @@ static const double LEAF_STEP_M = 1.0 / 128;
 static const double STEP_PER_ERROR = 1.0 / 16;
 
 /* A full version up to this size is handed on: a parent may have room for it. */
-enum { HANDED_ON_BYTES = 2048 };
+enum { HANDED_ON_BYTES = 16384 };
 
 enum { BUDGET_TRIES = 3 };
 

@@ -210,8 +210,8 @@ static bool measure_corners(struct measuring *m, const struct surface *from, str
 static bool measure_one_way(struct measuring *m, const struct surface *from,
                             const struct surface *to, struct arena *scratch, struct err *err)
 {
-    double *distances;
-    uint32_t *nearest;
+    double *distances = NULL;
+    uint32_t *nearest = NULL;
     m->target = to->nearest;
     if (!measure_corners(m, from, scratch, &distances, &nearest, err)) {
         return false;

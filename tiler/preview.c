@@ -71,8 +71,11 @@ static bool look_at_all(const struct scene *scene, struct scene_camera *camera, 
     }
     const struct mat4 enu = earth_enu_frame(center);
     const struct vec3 ahead = turn(enu, DEFAULT_HEADING_RAD, DEFAULT_PITCH_RAD);
-    const double distance_m = radius_m / sin(FOV_X_RAD / 2) * 0.8;
-    camera->at_ecef_m = vec3_sub(center, vec3_scale(ahead, distance_m));
+    const double distance_m = radius_m / sin(FOV_X_RAD / 2) * 0.9;
+    /* At the ground and not at the middle of the tallest tower. */
+    const double sink_m = earth_from_ecef(center).height_m - scene_ground_m(scene);
+    const struct vec3 target = vec3_sub(center, mat4_direction(enu, (struct vec3){0, 0, sink_m}));
+    camera->at_ecef_m = vec3_sub(target, vec3_scale(ahead, distance_m));
     aim(camera, DEFAULT_HEADING_RAD, DEFAULT_PITCH_RAD);
     return true;
 }
