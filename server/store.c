@@ -46,6 +46,9 @@ struct store_cache {
     size_t slot_count;
     size_t kept_count;
     uint64_t clock;
+    uint64_t turn;
+    uint64_t checked_serial; /* the archive last asked for its size, and when */
+    uint64_t checked_turn;
     size_t expanded_bytes;
     size_t expanded_limit;
     struct store_view *free_views;
@@ -272,14 +275,33 @@ static bool file_is(int fd, uint64_t bytes, int64_t mtime)
     return fstat(fd, &now) == 0 && (uint64_t)now.st_size == bytes && mtime_ns(&now) == mtime;
 }
 
-static bool view_is_whole(const struct store_view *view)
+static bool archive_is_whole(struct store_cache *cache, const struct store *store)
 {
-    const struct store_view_place *place = &view->place;
-    const struct store *store = place->store;
-    if (place->fd < 0) {
-        return file_is(store->fd, (uint64_t)store->opened.st_size, mtime_ns(&store->opened));
+    if (cache->checked_turn == cache->turn && cache->checked_serial == store->serial) {
+        return true;
     }
-    return file_is(place->fd, place->file_bytes, place->file_mtime_ns);
+    if (!file_is(store->fd, (uint64_t)store->opened.st_size, mtime_ns(&store->opened))) {
+        return false;
+    }
+    cache->checked_turn = cache->turn;
+    cache->checked_serial = store->serial;
+    return true;
+}
+
+static bool view_is_whole(struct store_view *view)
+{
+    struct store_view_place *place = &view->place;
+    if (place->fd < 0) {
+        return archive_is_whole(place->cache, place->store);
+    }
+    if (place->checked_turn == place->cache->turn) {
+        return true;
+    }
+    if (!file_is(place->fd, place->file_bytes, place->file_mtime_ns)) {
+        return false;
+    }
+    place->checked_turn = place->cache->turn;
+    return true;
 }
 
 /* glTF and the 1.0 formats say their own size at offset 8. */
@@ -489,6 +511,7 @@ bool store_cache_open(struct store_cache_options options, struct store_cache **o
     }
     cache->slots = slots;
     cache->slot_count = options.slot_count;
+    cache->turn = 1;
     cache->expanded_limit = options.expanded_bytes;
     cache->memory = memory;
     *out = cache;
@@ -560,6 +583,11 @@ void store_cache_close(struct store_cache *cache)
     }
     struct arena memory = cache->memory;
     arena_release(&memory);
+}
+
+void store_cache_turn(struct store_cache *cache)
+{
+    cache->turn++;
 }
 
 size_t store_cache_count(const struct store_cache *cache)
@@ -677,8 +705,7 @@ static bool open_member(struct store_cache *cache, struct store *store, struct t
                         bool *out_is_refused, struct err *err)
 {
     /* The map must not be read beyond a cut, and a hit was checked by then. */
-    if (store->is_archive &&
-        !file_is(store->fd, (uint64_t)store->opened.st_size, mtime_ns(&store->opened))) {
+    if (store->is_archive && !archive_is_whole(cache, store)) {
         return err_set(err, ERR_IO, "the archive was cut or written to");
     }
     struct package_member member;

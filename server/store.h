@@ -18,8 +18,8 @@
  * client that takes neither makes the server expand it.
  *
  * Cut files: a view's bytes are handed to the kernel, which says EFAULT where
- * this program would get SIGBUS. store_view_is_whole() asks for the file's size
- * before every answer, so that a short file is an error and never a short 200.
+ * this program would get SIGBUS. The file's size is asked for before answers (once
+ * a turn of the worker), so that a short file is an error and not a short 200.
  * Our own reads of a map (the first look at a member) are covered by
  * store_guard_maps().
  *
@@ -86,7 +86,8 @@ struct store_view_place {
     int fd;                            /* of a directory's file; -1: the store's */
     uint64_t file_bytes;
     int64_t file_mtime_ns;
-    struct span mapped; /* a directory's file */
+    uint64_t checked_turn; /* when its size was last asked for */
+    struct span mapped;    /* a directory's file */
     struct buf expanded;
     uint8_t frame[18]; /* of gzip: head, tail */
     struct store_view *next_free;
@@ -123,6 +124,10 @@ ERR_CHECKED bool store_cache_open(struct store_cache_options options, struct sto
 void store_cache_close(struct store_cache *cache);
 
 size_t store_cache_count(const struct store_cache *cache); /* views kept */
+
+/* Begins a turn. The size of a file is asked for once a turn, before the first
+ * answer from it. */
+void store_cache_turn(struct store_cache *cache);
 
 /* Forgets the views of stores that are not marked with `number` or a later one. */
 void store_cache_retain(struct store_cache *cache, uint64_t number);

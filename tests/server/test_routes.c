@@ -382,6 +382,7 @@ static void damage__is_500_and_names_no_path(void)
 {
     set_up();
     served_cut(served.ours, 100);
+    store_cache_turn(cache);
     expect("/collections/ours/3dtiles/" SERVED_TILE, 500);
     CHECK(response.failure != NULL);
     expect("/collections/plain/3dtiles/" SERVED_TILE, 200);

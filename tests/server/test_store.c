@@ -290,6 +290,7 @@ static void cut_archives__fail_and_the_process_lives(void)
     open_store(served.ours);
     store_view_give_back(find(SERVED_TILE, TAKES_ALL));
     served_cut(served.ours, 10);
+    store_cache_turn(cache);
     expect_failure(SERVED_TILE);
     expect_failure("tiles/zstd.json");
     expect_failure("tiles/none");
@@ -327,8 +328,10 @@ static void cut_files__fail_and_whole_ones_come_back(void)
     snprintf(path, sizeof path, "%s/%s", served.plain, SERVED_TILE);
     store_view_give_back(find(SERVED_TILE, TAKES_ALL));
     served_cut(path, 14);
+    store_cache_turn(cache);
     expect_failure(SERVED_TILE);
     served_write(served.plain, SERVED_TILE, served_glb, 20);
+    store_cache_turn(cache);
     struct store_view *view = find(SERVED_TILE, TAKES_ALL);
     check_body(view, served_glb, 20);
     store_view_give_back(view);
