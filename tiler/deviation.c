@@ -10,8 +10,14 @@ struct part {
     struct vec3 corners[3];
     double distances[3]; /* of the corners */
     uint32_t nearest[3]; /* the triangles that are so near */
+    uint32_t below;      /* the triangle nearest to its middle */
+    uint32_t cut_count;  /* how often it was cut along triangles already */
     double upper_m;      /* no point of the part is farther */
 };
+
+/* A part that is cut this often along edges is halved instead: cutting alone
+ * need not make it small. */
+enum { CUTS_MAX = 8 };
 
 /* The parts still to be looked at, the one with the largest bound first. */
 struct heap {
@@ -119,6 +125,24 @@ static double bound_of(const struct measuring *m, const struct part *part)
     return bound;
 }
 
+/* As bound_of(), from the middle. Corners often lie on an edge of the target,
+ * and know only one of the triangles there; the middle knows the right one. */
+static double bound_from_middle(struct measuring *m, struct part *part)
+{
+    const struct vec3 *c = part->corners;
+    const struct vec3 middle = vec3_scale(vec3_add(c[0], vec3_add(c[1], c[2])), 1.0 / 3);
+    part->below = part->nearest[0];
+    const double distance = nearest_find(m->target, middle, &part->below);
+    m->lower_m = fmax(m->lower_m, distance);
+    double to_one = 0;
+    double reach = 0;
+    for (int i = 0; i < 3; i++) {
+        to_one = fmax(to_one, nearest_distance(m->target, c[i], part->below));
+        reach = fmax(reach, vec3_distance(middle, c[i]));
+    }
+    return fmin(to_one, distance + reach);
+}
+
 /* Bounds a part and keeps it when that is not good enough yet. */
 static bool add_part(struct measuring *m, struct part *part, struct err *err)
 {
@@ -126,6 +150,10 @@ static bool add_part(struct measuring *m, struct part *part, struct err *err)
         m->lower_m = part->distances[i] > m->lower_m ? part->distances[i] : m->lower_m;
     }
     part->upper_m = bound_of(m, part);
+    if (part->upper_m > enough(m)) {
+        const double from_middle = bound_from_middle(m, part);
+        part->upper_m = from_middle < part->upper_m ? from_middle : part->upper_m;
+    }
     if (part->upper_m <= enough(m)) {
         m->settled_m = part->upper_m > m->settled_m ? part->upper_m : m->settled_m;
         return true;
@@ -140,7 +168,7 @@ static bool add_part(struct measuring *m, struct part *part, struct err *err)
  *         / \ / \
  *        0---3---1
  */
-static bool split_part(struct measuring *m, const struct part *part, struct err *err)
+static bool quarter_part(struct measuring *m, const struct part *part, struct err *err)
 {
     struct vec3 points[6];
     double distances[6];
@@ -163,11 +191,101 @@ static bool split_part(struct measuring *m, const struct part *part, struct err 
             smaller.distances[i] = distances[from];
             smaller.nearest[i] = nearest[from];
         }
+        smaller.cut_count = 0;
         if (!add_part(m, &smaller, err)) {
             return false;
         }
     }
     return true;
+}
+
+/* Where the part's three corners lie to the plane that stands on an edge of a
+ * triangle: positive is outside. */
+static void sides_of_edge(const struct part *part, const struct nearest_triangle *triangle,
+                          int edge, double out_m[3])
+{
+    const struct vec3 a = triangle->corners[edge];
+    const struct vec3 b = triangle->corners[(edge + 1) % 3];
+    const struct vec3 c = triangle->corners[(edge + 2) % 3];
+    const struct vec3 normal = vec3_cross(vec3_sub(b, a), vec3_sub(c, a));
+    const struct vec3 outward = vec3_unit(vec3_cross(vec3_sub(b, a), normal));
+    for (int i = 0; i < 3; i++) {
+        out_m[i] = vec3_dot(vec3_sub(part->corners[i], a), outward);
+    }
+}
+
+/* A corner of a smaller part, between two corners. */
+static void set_between(const struct measuring *m, const struct part *part, int from, int to,
+                        double share, struct part *out, int corner)
+{
+    out->corners[corner] =
+        vec3_add(vec3_scale(part->corners[from], 1 - share), vec3_scale(part->corners[to], share));
+    out->nearest[corner] = part->below;
+    out->distances[corner] = nearest_find(m->target, out->corners[corner], &out->nearest[corner]);
+}
+
+static void copy_corner(const struct part *part, int from, struct part *out, int corner)
+{
+    out->corners[corner] = part->corners[from];
+    out->distances[corner] = part->distances[from];
+    out->nearest[corner] = part->nearest[from];
+}
+
+/*
+ *        alone          the plane cuts off the corner that is alone on its
+ *         / \           side; the rest is two parts
+ *     --p-----q--
+ *      /    .  \
+ *    next------last
+ */
+static bool cut_at(struct measuring *m, const struct part *part, const double side_m[3],
+                   struct err *err)
+{
+    int alone = 0;
+    for (int i = 0; i < 3; i++) {
+        const bool is_out = side_m[i] > 0;
+        if (is_out != (side_m[(i + 1) % 3] > 0) && is_out != (side_m[(i + 2) % 3] > 0)) {
+            alone = i;
+        }
+    }
+    const int next = (alone + 1) % 3;
+    const int last = (alone + 2) % 3;
+    struct part top = {.cut_count = part->cut_count + 1};
+    copy_corner(part, alone, &top, 0);
+    set_between(m, part, alone, next, side_m[alone] / (side_m[alone] - side_m[next]), &top, 1);
+    set_between(m, part, alone, last, side_m[alone] / (side_m[alone] - side_m[last]), &top, 2);
+    struct part left = {.cut_count = top.cut_count};
+    copy_corner(&top, 1, &left, 0);
+    copy_corner(part, next, &left, 1);
+    copy_corner(part, last, &left, 2);
+    struct part right = {.cut_count = top.cut_count};
+    copy_corner(&top, 1, &right, 0);
+    copy_corner(part, last, &right, 1);
+    copy_corner(&top, 2, &right, 2);
+    return add_part(m, &top, err) && add_part(m, &left, err) && add_part(m, &right, err);
+}
+
+/*
+ * Where a part lies over several triangles it is cut along an edge of the one
+ * under its middle: what lies over one triangle alone is done at once, as its
+ * corners decide. Surfaces in one plane, cut up differently, would otherwise be
+ * quartered along every edge down to the tolerance.
+ */
+static bool split_part(struct measuring *m, const struct part *part, struct err *err)
+{
+    const struct nearest_triangle *below = nearest_triangle_at(m->target, part->below);
+    /* Overhanging by less changes no bound that matters. */
+    const double overhang_m = 0.1 * m->tolerance_m;
+    for (int edge = 0; edge < 3 && part->cut_count < CUTS_MAX; edge++) {
+        double side_m[3];
+        sides_of_edge(part, below, edge, side_m);
+        const double most = fmax(side_m[0], fmax(side_m[1], side_m[2]));
+        const double least = fmin(side_m[0], fmin(side_m[1], side_m[2]));
+        if (most > overhang_m && least < -overhang_m) {
+            return cut_at(m, part, side_m, err);
+        }
+    }
+    return quarter_part(m, part, err);
 }
 
 /* A surface: the triangles of a shape that count. */
@@ -224,6 +342,7 @@ static bool measure_one_way(struct measuring *m, const struct surface *from,
             part.distances[k] = distances[point];
             part.nearest[k] = nearest[point];
         }
+        part.cut_count = 0;
         if (!add_part(m, &part, err)) {
             return false;
         }

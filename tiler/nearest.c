@@ -70,6 +70,12 @@ double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32
     return sqrt(square_to_triangle(point, &nearest->triangles[triangle]));
 }
 
+const struct nearest_triangle *nearest_triangle_at(const struct nearest *nearest, uint32_t triangle)
+{
+    assert(triangle < nearest->triangle_count);
+    return &nearest->triangles[triangle];
+}
+
 static double middle_of(const struct nearest_triangle *t, int axis)
 {
     const double *a = &t->corners[0].x + axis;

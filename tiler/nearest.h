@@ -38,4 +38,8 @@ double nearest_find(const struct nearest *nearest, struct vec3 point, uint32_t *
 /* The distance to one triangle, by that number. */
 double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32_t triangle);
 
+/* The triangle of that number; valid as long as the tree. */
+const struct nearest_triangle *nearest_triangle_at(const struct nearest *nearest,
+                                                   uint32_t triangle);
+
 #endif

@@ -7,6 +7,7 @@
 /* A polygon's way along an edge between two points. */
 struct way {
     uint32_t low, high;
+    int32_t shell;
     uint32_t polygon;
     bool is_rising; /* it runs from low to high */
 };
@@ -14,7 +15,7 @@ struct way {
 struct deciding {
     const struct orient_surface *surface;
     struct arena *scratch;
-    struct way *ways; /* sorted by edge, then polygon */
+    struct way *ways; /* sorted by edge, then shell, then polygon */
     size_t way_count;
     size_t *partner; /* per way: the other one of an edge of two, or SIZE_MAX */
     size_t *way_of;  /* ways ordered by polygon */
@@ -35,6 +36,9 @@ static int compare_ways(const void *a, const void *b)
     }
     if (left->high != right->high) {
         return left->high < right->high ? -1 : 1;
+    }
+    if (left->shell != right->shell) {
+        return left->shell < right->shell ? -1 : 1;
     }
     return left->polygon < right->polygon ? -1 : left->polygon > right->polygon;
 }
@@ -64,7 +68,13 @@ static bool list_ways(struct deciding *d, struct err *err)
             for (uint32_t i = begin; i < s->ring_ends[r]; i++) {
                 const uint32_t a = s->ring_points[i];
                 const uint32_t b = s->ring_points[i + 1 == s->ring_ends[r] ? begin : i + 1];
-                d->ways[d->way_count++] = (struct way){a < b ? a : b, a < b ? b : a, p, a < b};
+                d->ways[d->way_count++] = (struct way){
+                    .low = a < b ? a : b,
+                    .high = a < b ? b : a,
+                    .shell = polygon->shell,
+                    .polygon = p,
+                    .is_rising = a < b,
+                };
             }
         }
     }
@@ -80,22 +90,17 @@ static bool same_edge(const struct way *a, const struct way *b)
 /* Joins edges of exactly two ways of two polygons of one shell. */
 static bool pair_ways(struct deciding *d, struct err *err)
 {
-    const struct orient_surface *s = d->surface;
     d->partner = arena_array(d->scratch, size_t, d->way_count);
     if (d->partner == NULL) {
         return arena_full(d->scratch, err);
     }
     for (size_t i = 0; i < d->way_count;) {
-        size_t end = i + 1;
-        while (end < d->way_count && same_edge(&d->ways[i], &d->ways[end])) {
-            end++;
+        size_t end = i;
+        while (end < d->way_count && same_edge(&d->ways[i], &d->ways[end]) &&
+               d->ways[end].shell == d->ways[i].shell) {
+            d->partner[end++] = SIZE_MAX;
         }
-        for (size_t k = i; k < end; k++) {
-            d->partner[k] = SIZE_MAX;
-        }
-        const bool is_pair = end - i == 2 && d->ways[i].polygon != d->ways[i + 1].polygon;
-        if (is_pair &&
-            s->polygons[d->ways[i].polygon].shell == s->polygons[d->ways[i + 1].polygon].shell) {
+        if (end - i == 2 && d->ways[i].polygon != d->ways[i + 1].polygon) {
             d->partner[i] = i + 1;
             d->partner[i + 1] = i;
         }

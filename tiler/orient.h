@@ -15,8 +15,8 @@
  *   other open ones   keep the source's word, but roofs do not look down and
  *                     grounds do not look up
  *
- * An edge that more than two polygons meet at joins nothing: which of them go
- * together cannot be seen there.
+ * An edge that more than two polygons of a shell meet at joins nothing: which of
+ * them go together cannot be seen there. Shells never join each other.
  */
 
 #include "formats/base/arena.h"

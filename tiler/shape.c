@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tiler/orient.h"
+#include "tiler/straight.h"
 #include "tiler/tessellate.h"
 #include "tiler/triangulate.h"
 
@@ -135,110 +136,34 @@ static uint32_t point_at(const struct making *m, const struct feature_ring *ring
     return (uint32_t)m->point_of[m->feature->corners[ring->first_corner + corner]];
 }
 
-static void note_neighbor(uint32_t *known, uint8_t *branches, uint32_t neighbor)
-{
-    if (known[0] == neighbor || known[1] == neighbor) {
-        return;
-    }
-    if (known[0] == UINT32_MAX) {
-        known[0] = neighbor;
-    } else if (known[1] == UINT32_MAX) {
-        known[1] = neighbor;
-    } else {
-        *branches = 1;
-    }
-}
-
-/* Each point's two neighbours along the rings, and how far what was left out
- * between may lie from the straight line to them. */
-struct straight_walk {
-    uint32_t *neighbors; /* two a point, or UINT32_MAX */
-    double *slack_m;     /* beside each neighbour */
-    uint8_t *branches;   /* a third neighbour was seen */
-};
-
-static int side_towards(const struct straight_walk *walk, uint32_t point, uint32_t neighbor)
-{
-    return walk->neighbors[2 * (size_t)point] == neighbor ? 0 : 1;
-}
-
-static double distance_between(struct vec3 p, struct vec3 a, struct vec3 b)
-{
-    const struct vec3 to = vec3_sub(p, a);
-    if (vec3_dot(vec3_sub(p, b), to) >= 0) {
-        return INFINITY; /* not between the two */
-    }
-    return vec3_length(vec3_cross(to, vec3_unit(vec3_sub(b, a))));
-}
-
-/* Takes a point out of the line between its neighbours, if what is lost
- * together with what was lost before stays small: each point of a finely
- * divided curve is straight, the curve is not. */
-static bool take_straight_point(const struct making *m, struct straight_walk *walk, uint32_t point)
-{
-    const uint32_t a = walk->neighbors[2 * (size_t)point];
-    const uint32_t b = walk->neighbors[2 * (size_t)point + 1];
-    if (walk->branches[point] || a == UINT32_MAX || b == UINT32_MAX) {
-        return false;
-    }
-    const double *slack_m = walk->slack_m + 2 * (size_t)point;
-    const double lost_m = fmax(slack_m[0], slack_m[1]) +
-                          distance_between(m->points[point], m->points[a], m->points[b]);
-    if (!(lost_m <= SHAPE_STRAIGHT_M / 4)) {
-        return false;
-    }
-    const size_t at_a = 2 * (size_t)a + (size_t)side_towards(walk, a, point);
-    const size_t at_b = 2 * (size_t)b + (size_t)side_towards(walk, b, point);
-    /* Where they branch, the entry may be missing: they stay, and are asked
-     * for no slack. */
-    walk->neighbors[at_a] = b;
-    walk->neighbors[at_b] = a;
-    walk->slack_m[at_a] = lost_m;
-    walk->slack_m[at_b] = lost_m;
-    return true;
-}
-
-static void walk_rings(struct making *m, struct straight_walk *walk)
+static void join_rings(const struct making *m, struct straight *straight)
 {
     const struct feature_ring *ring;
     for (struct ring_walk rings = {m, 0, 0}; next_ring(&rings, &ring);) {
-        if (ring->corner_count == 0) {
-            continue;
-        }
-        uint32_t before = point_at(m, ring, ring->corner_count - 1);
         for (uint32_t c = 0; c < ring->corner_count; c++) {
-            const uint32_t here = point_at(m, ring, c);
-            if (here != before) {
-                note_neighbor(walk->neighbors + 2 * (size_t)here, &walk->branches[here], before);
-                note_neighbor(walk->neighbors + 2 * (size_t)before, &walk->branches[before], here);
-            }
-            before = here;
+            const uint32_t next = c + 1 == ring->corner_count ? 0 : c + 1;
+            straight_join(straight, point_at(m, ring, c), point_at(m, ring, next));
         }
     }
 }
 
-/* A point is left out where every ring through it runs between the same two
- * neighbours, straight: then no polygon needs it, and no crack opens. Textured
- * polygons keep theirs: the picture may bend where the outline does not. */
+/* Points that no polygon needs. Textured polygons keep theirs: the picture may
+ * bend where the outline does not. */
 static bool find_straight_points(struct making *m, struct err *err)
 {
-    const size_t count = m->point_count;
-    struct straight_walk walk = {.neighbors = arena_array(m->scratch, uint32_t, 2 * count),
-                                 .slack_m = arena_array(m->scratch, double, 2 * count),
-                                 .branches = arena_array(m->scratch, uint8_t, count)};
-    m->is_straight = arena_array(m->scratch, uint8_t, count);
-    if (walk.neighbors == NULL || walk.slack_m == NULL || walk.branches == NULL ||
-        m->is_straight == NULL) {
+    struct straight straight;
+    m->is_straight = arena_array(m->scratch, uint8_t, m->point_count);
+    if (m->is_straight == NULL) {
         return arena_full(m->scratch, err);
     }
     if (m->feature->uvs != NULL) {
         return true;
     }
-    memset(walk.neighbors, 0xFF, 2 * count * sizeof walk.neighbors[0]);
-    walk_rings(m, &walk);
-    for (uint32_t p = 0; p < m->point_count; p++) {
-        m->is_straight[p] = take_straight_point(m, &walk, p);
+    if (!straight_init(&straight, m->points, m->point_count, m->scratch, err)) {
+        return false;
     }
+    join_rings(m, &straight);
+    straight_find(&straight, SHAPE_STRAIGHT_M, m->is_straight);
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include <meshoptimizer.h>
 
+#include "tiler/straight.h"
 #include "tiler/triangulate.h"
 
 /* Neighbours whose normals differ by less lie in one plane; the distance to the
@@ -14,6 +15,8 @@
 static const double ONE_PLANE_COSINE = 0.99985; /* 1 degree */
 
 #define NO_REGION UINT32_MAX
+
+enum { ROUNDS_MAX = 8 };
 
 /* One side of a triangle, sorted so that the two triangles of an edge meet. */
 struct side {
@@ -24,7 +27,6 @@ struct side {
 struct merging {
     const struct shape *full;
     double tolerance_m;
-    struct arena *out_arena;
     struct arena *scratch;
     uint32_t *across;       /* per corner: the corner of the other triangle, or UINT32_MAX */
     uint32_t *region;       /* per triangle */
@@ -34,8 +36,9 @@ struct merging {
     uint32_t *member_start; /* per region, into members */
     uint32_t *leaves;       /* per point: the corner that a border leaves from, + 1; else 0 */
     uint32_t regions;
-    uint32_t *neighbors; /* per point: two points along borders, or UINT32_MAX */
-    uint8_t *is_kept;    /* per point */
+    uint8_t *is_kept; /* per point */
+    uint8_t *stays;   /* per region: its triangles are kept as they are */
+    bool has_changed; /* a region was found that must stay */
 };
 
 static int compare_sides(const void *a, const void *b)
@@ -182,53 +185,31 @@ static bool is_border(const struct merging *m, uint32_t corner)
     return other == UINT32_MAX || m->region[other / 3] != m->region[corner / 3];
 }
 
-static void note_neighbor(struct merging *m, uint32_t point, uint32_t neighbor)
-{
-    uint32_t *known = m->neighbors + 2 * (size_t)point;
-    if (known[0] == neighbor || known[1] == neighbor) {
-        return;
-    }
-    if (known[0] == UINT32_MAX) {
-        known[0] = neighbor;
-    } else if (known[1] == UINT32_MAX) {
-        known[1] = neighbor;
-    } else {
-        m->is_kept[point] = 1; /* borders branch here */
-    }
-}
-
-/* A point may go where all borders through it are one straight line. */
+/* A point may go where all borders through it are one straight line; inside a
+ * region always. */
 static bool choose_points(struct merging *m, struct err *err)
 {
     const struct shape *full = m->full;
-    m->neighbors = arena_array(m->scratch, uint32_t, 2 * (size_t)full->point_count);
-    m->is_kept = arena_array(m->scratch, uint8_t, full->point_count);
-    if (m->neighbors == NULL || m->is_kept == NULL) {
+    struct straight straight;
+    if (!straight_init(&straight, full->points, full->point_count, m->scratch, err)) {
+        return false;
+    }
+    uint8_t *is_straight = arena_array(m->scratch, uint8_t, full->point_count);
+    if (is_straight == NULL) {
         return arena_full(m->scratch, err);
     }
-    memset(m->neighbors, 0xFF, 2 * (size_t)full->point_count * sizeof m->neighbors[0]);
     for (uint32_t c = 0; c < 3 * full->triangle_count; c++) {
         if (is_border(m, c)) {
-            const uint32_t a = full->corners[c];
-            const uint32_t b = full->corners[next_corner(c)];
-            note_neighbor(m, a, b);
-            note_neighbor(m, b, a);
+            straight_join(&straight, full->corners[c], full->corners[next_corner(c)]);
         }
         /* Triangles that stay as they are need their corners. */
-        if (m->region_count[m->region[c / 3]] == 1) {
-            m->is_kept[full->corners[c]] = 1;
+        if (m->stays[m->region[c / 3]]) {
+            straight_keep(&straight, full->corners[c]);
         }
     }
+    straight_find(&straight, SHAPE_STRAIGHT_M, is_straight);
     for (uint32_t p = 0; p < full->point_count; p++) {
-        const uint32_t *known = m->neighbors + 2 * (size_t)p;
-        if (m->is_kept[p] || known[0] == UINT32_MAX || known[1] == UINT32_MAX) {
-            m->is_kept[p] = m->is_kept[p] || known[0] != UINT32_MAX;
-            continue;
-        }
-        const struct vec3 a = full->points[known[0]];
-        const struct vec3 along = vec3_unit(vec3_sub(full->points[known[1]], a));
-        const struct vec3 away = vec3_cross(vec3_sub(full->points[p], a), along);
-        m->is_kept[p] = vec3_length(away) > SHAPE_STRAIGHT_M;
+        m->is_kept[p] = straight_has_line(&straight, p) && !is_straight[p];
     }
     return true;
 }
@@ -346,9 +327,10 @@ static bool order_loops(struct loops *loops, const struct vec2 *points, struct v
 
 /* Triangulates the loops anew; *out_is_done false when the region had better
  * stay as it is. */
-static bool fill_region(struct merging *m, const struct shape_face *face, struct loops *loops,
-                        struct output *out, bool *out_is_done, struct err *err)
+static bool fill_region(struct merging *m, uint32_t region, struct loops *loops, struct output *out,
+                        bool *out_is_done, struct err *err)
 {
+    const struct shape_face *face = face_of(m->full, m->region_first[region]);
     const uint32_t count = loops->count == 0 ? 0 : loops->ends[loops->count - 1];
     struct vec2 *flat = arena_array(m->scratch, struct vec2, count);
     struct vec2 *ordered = arena_array(m->scratch, struct vec2, count);
@@ -371,14 +353,15 @@ static bool fill_region(struct merging *m, const struct shape_face *face, struct
     const struct ring_set rings = {ordered, ends, loops->count};
     struct triangulate_result result;
     struct err made;
-    if (!triangulate_polygon(&rings, m->out_arena, m->scratch, &result, &made)) {
-        if (made.code == ERR_NOMEM || made.code == ERR_LIMIT) {
+    if (!triangulate_polygon(&rings, m->scratch, m->scratch, &result, &made)) {
+        if (made.code == ERR_NOMEM) {
             *err = made;
             return false;
         }
         return true;
     }
-    if (result.method != TRIANGULATE_EARS || result.blend_count > 0) {
+    /* A patch that folds over itself could need more triangles than it had. */
+    if (result.method != TRIANGULATE_EARS || result.triangle_count > m->region_count[region]) {
         return true;
     }
     for (uint32_t t = 0; t < result.triangle_count; t++) {
@@ -393,27 +376,55 @@ static bool fill_region(struct merging *m, const struct shape_face *face, struct
     return true;
 }
 
+/* Fills all regions anew. One that had better stay as it is is noted, so that
+ * its neighbours keep the corners they share with it. */
 static bool make_regions(struct merging *m, struct output *out, struct err *err)
 {
+    out->triangle_count = 0;
+    out->face_count = 0;
+    m->has_changed = false;
     for (uint32_t r = 0; r < m->regions; r++) {
         const struct shape_face *face = face_of(m->full, m->region_first[r]);
-        const struct arena_mark mark = arena_mark(m->scratch);
-        bool is_done = false;
-        if (m->region_count[r] == 1) {
-            out->faces[out->face_count] = *face;
-            memcpy(out->corners + 3 * (size_t)out->triangle_count,
-                   m->full->corners + 3 * (size_t)m->region_first[r], 3 * sizeof out->corners[0]);
-            out->triangle_faces[out->triangle_count++] = out->face_count++;
+        if (m->stays[r]) {
+            keep_region(m, r, face, out);
             continue;
         }
+        const struct arena_mark mark = arena_mark(m->scratch);
+        bool is_done = false;
         struct loops loops = {0};
-        if (!follow_borders(m, r, &loops, err) ||
-            !fill_region(m, face, &loops, out, &is_done, err)) {
+        const bool ok =
+            follow_borders(m, r, &loops, err) && fill_region(m, r, &loops, out, &is_done, err);
+        arena_reset(m->scratch, mark);
+        if (!ok) {
             return false;
         }
-        arena_reset(m->scratch, mark);
         if (!is_done) {
             keep_region(m, r, face, out);
+            m->stays[r] = 1;
+            m->has_changed = true;
+        }
+    }
+    return true;
+}
+
+/* Until no region has to stay that was not known to: each round finds one, and
+ * there are few. After the last, a crack of SHAPE_STRAIGHT_M may be left. */
+static bool merge_regions(struct merging *m, struct output *out, struct err *err)
+{
+    m->is_kept = arena_array(m->scratch, uint8_t, m->full->point_count);
+    m->stays = arena_array(m->scratch, uint8_t, m->regions);
+    if (m->is_kept == NULL || m->stays == NULL) {
+        return arena_full(m->scratch, err);
+    }
+    for (uint32_t r = 0; r < m->regions; r++) {
+        m->stays[r] = m->region_count[r] == 1;
+    }
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        const struct arena_mark mark = arena_mark(m->scratch);
+        const bool ok = choose_points(m, err) && make_regions(m, out, err);
+        arena_reset(m->scratch, mark);
+        if (!ok || !m->has_changed) {
+            return ok;
         }
     }
     return true;
@@ -476,14 +487,13 @@ bool simplify_planes(const struct shape *full, double tolerance_m, struct arena 
         return err_set(err, ERR_GEOMETRY, "no triangles");
     }
     const struct arena_mark mark = arena_mark(scratch);
-    struct merging m = {
-        .full = full, .tolerance_m = tolerance_m, .out_arena = out_arena, .scratch = scratch};
+    struct merging m = {.full = full, .tolerance_m = tolerance_m, .scratch = scratch};
     struct output made;
     /* A region without inner points cannot come out with more triangles than
      * it had; one that could is kept as it is. */
-    const bool ok = join_sides(&m, err) && grow_regions(&m, err) && choose_points(&m, err) &&
+    const bool ok = join_sides(&m, err) && grow_regions(&m, err) &&
                     open_output(scratch, full->triangle_count, &made, err) &&
-                    make_regions(&m, &made, err) &&
+                    merge_regions(&m, &made, err) &&
                     compact(full, &made, out_arena, scratch, out, err);
     arena_reset(scratch, mark);
     return ok;

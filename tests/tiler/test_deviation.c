@@ -138,6 +138,23 @@ static void deviation_measure__holds_against_a_dense_sample(void)
     }
 }
 
+/* The same faces cut up another way: nothing lies between them, and finding
+ * that out must not mean quartering along every diagonal. */
+static void deviation_measure__sees_one_plane_through_other_cuts(void)
+{
+    struct box_shape a;
+    struct box_shape b;
+    make_box(&a, (struct vec3){0, 0, 0}, (struct vec3){1000, 700, 300});
+    make_box(&b, (struct vec3){0, 0, 0}, (struct vec3){1000, 700, 300});
+    for (int face = 0; face < 5; face++) {
+        uint32_t *c = b.corners + 6 * face; /* 0 1 2 0 2 3 becomes 1 2 3 1 3 0 */
+        const uint32_t quad[4] = {c[0], c[1], c[2], c[5]};
+        const uint32_t other[6] = {quad[1], quad[2], quad[3], quad[1], quad[3], quad[0]};
+        memcpy(c, other, sizeof other);
+    }
+    CHECK_NEAR(measure(&a.shape, &b.shape).upper_m, 0, 2e-3, "m");
+}
+
 static void deviation_measure__does_not_count_floors(void)
 {
     struct box_shape a;
@@ -186,5 +203,6 @@ static void deviation_measure__fails_with_every_allocation(void)
 CHECK_MAIN(CHECK_TEST(deviation_measure__is_nothing_between_equals),
            CHECK_TEST(deviation_measure__finds_known_distances),
            CHECK_TEST(deviation_measure__holds_against_a_dense_sample),
+           CHECK_TEST(deviation_measure__sees_one_plane_through_other_cuts),
            CHECK_TEST(deviation_measure__does_not_count_floors),
            CHECK_TEST(deviation_measure__fails_with_every_allocation))
