@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tiler/footprint.h"
+#include "tiler/tessellate.h"
 #include "tiler/triangulate.h"
 
 /* Steeper than this is a wall: cosine of 72 degrees. */
@@ -30,6 +31,8 @@ struct layer {
     double top_m;
     double low_m; /* of its lowest roof: what is higher belongs to it or to layers above */
     struct ring_set plan;
+    bool is_cut;              /* another layer stands on it: */
+    struct tessellation roof; /* the plan less that layer's, over both plans' points */
 };
 
 struct stacking {
@@ -154,6 +157,49 @@ static bool plan_layer(struct stacking *s, struct layer *layer, double tolerance
            footprint_simplify(&plan, tolerance_m, s->out_arena, s->scratch, &layer->plan, err);
 }
 
+/*
+ * What of a layer's roof the next layer leaves free. The rest would lie inside
+ * the building, as far from any surface as the tower is wide: nothing to see,
+ * and an error to the measure.
+ */
+static bool cut_roof(struct stacking *s, struct layer *layer, const struct layer *above,
+                     struct err *err)
+{
+    const uint32_t below_count = ring_point_count(&layer->plan);
+    const uint32_t count = below_count + ring_point_count(&above->plan);
+    struct vec2 *points = arena_array(s->scratch, struct vec2, count);
+    uint32_t *ends =
+        arena_array(s->scratch, uint32_t, (size_t)layer->plan.ring_count + above->plan.ring_count);
+    if (points == NULL || ends == NULL) {
+        return arena_full(s->scratch, err);
+    }
+    memcpy(points, layer->plan.points, below_count * sizeof points[0]);
+    memcpy(ends, layer->plan.ends, layer->plan.ring_count * sizeof ends[0]);
+    for (uint32_t r = 0; r < above->plan.ring_count; r++) {
+        const uint32_t start = ring_start(&above->plan, r);
+        const uint32_t end = above->plan.ends[r];
+        ends[layer->plan.ring_count + r] = below_count + end;
+        for (uint32_t i = start; i < end; i++) {
+            /* The other way round, so that it counts against the plan. */
+            points[below_count + i] = above->plan.points[end - 1 - (i - start)];
+        }
+    }
+    const struct ring_set rings = {points, ends, layer->plan.ring_count + above->plan.ring_count};
+    struct err made;
+    layer->is_cut = tessellate_triangles(&rings, TESSELLATE_POSITIVE, s->scratch, s->scratch,
+                                         &layer->roof, &made);
+    if (layer->is_cut || made.code == ERR_LIMIT || made.code == ERR_LIBRARY) {
+        return true; /* or the roof stays whole */
+    }
+    if (made.code != ERR_GEOMETRY) {
+        *err = made;
+        return false;
+    }
+    layer->is_cut = true; /* nothing is left free */
+    layer->roof = (struct tessellation){0};
+    return true;
+}
+
 /* ---- prisms ---- */
 
 struct stacked {
@@ -234,15 +280,9 @@ static void add_triangle(struct stacked *out, uint32_t a, uint32_t b, uint32_t c
 
 /* The walls of one layer: a quad an edge, its outside to the right of the way
  * that outer rings (anticlockwise) and holes (clockwise) run. */
-static void add_walls(struct stacked *out, const struct ring_set *plan, double bottom_m,
-                      enum feature_surface kind, int32_t material, uint32_t first_top)
+static void add_walls(struct stacked *out, const struct ring_set *plan, uint32_t first_bottom,
+                      uint32_t first_top, enum feature_surface kind, int32_t material)
 {
-    const uint32_t count = ring_point_count(plan);
-    const uint32_t first_bottom = out->point_count;
-    for (uint32_t i = 0; i < count; i++) {
-        out->points[out->point_count++] =
-            (struct vec3){plan->points[i].x, plan->points[i].y, bottom_m};
-    }
     for (uint32_t r = 0; r < plan->ring_count; r++) {
         const uint32_t start = ring_start(plan, r);
         for (uint32_t i = start; i < plan->ends[r]; i++) {
@@ -322,24 +362,102 @@ static bool add_roof_part(struct stacked *out, const struct ring_set *plan, uint
     return true;
 }
 
-static bool add_layer(struct stacked *out, const struct stacking *s, uint32_t index,
-                      const int32_t materials[2], struct err *err)
+/* The points of a plan at one height; returns the first one's number. */
+static uint32_t add_points(struct stacked *out, const struct ring_set *plan, double height_m)
 {
-    const struct layer *layer = &s->layers[index];
-    const struct ring_set *plan = &layer->plan;
-    const double bottom_m = index == 0 ? s->base_m : s->layers[index - 1].top_m;
-    const uint32_t first_top = out->point_count;
+    const uint32_t first = out->point_count;
     for (uint32_t i = 0; i < ring_point_count(plan); i++) {
         out->points[out->point_count++] =
-            (struct vec3){plan->points[i].x, plan->points[i].y, layer->top_m};
+            (struct vec3){plan->points[i].x, plan->points[i].y, height_m};
     }
-    add_walls(out, plan, bottom_m, kind_for(s->full, SURFACE_WALL), materials[0], first_top);
+    return first;
+}
+
+static bool add_whole_roof(struct stacked *out, const struct stacking *s, const struct layer *layer,
+                           uint32_t first_top, int32_t material, struct err *err)
+{
+    const struct ring_set *plan = &layer->plan;
     const uint32_t face =
-        add_face(out, kind_for(s->full, SURFACE_ROOF), materials[1], (struct vec3){0, 0, 1});
+        add_face(out, kind_for(s->full, SURFACE_ROOF), material, (struct vec3){0, 0, 1});
     for (uint32_t r = 0; r < plan->ring_count; r++) {
         const uint32_t start = ring_start(plan, r);
         if (ring_area(plan->points + start, plan->ends[r] - start) > 0 &&
             !add_roof_part(out, plan, r, first_top, face, s->out_arena, s->scratch, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The number that a point of the cut roof has among the block's: of this plan,
+ * of the one above (whose rings were turned), or made where the two cross. */
+static uint32_t cut_point(const struct layer *layer, const struct ring_set *above, uint32_t point,
+                          uint32_t first_top, uint32_t first_above, uint32_t first_added)
+{
+    const uint32_t below_count = ring_point_count(&layer->plan);
+    if (point < below_count) {
+        return first_top + point;
+    }
+    if (point >= layer->roof.input_count) {
+        return first_added + point - layer->roof.input_count;
+    }
+    const uint32_t turned = point - below_count;
+    uint32_t ring = 0;
+    while (above->ends[ring] <= turned) {
+        ring++;
+    }
+    return first_above + above->ends[ring] - 1 - (turned - ring_start(above, ring));
+}
+
+static void add_cut_roof(struct stacked *out, const struct stacking *s, const struct layer *layer,
+                         const struct ring_set *above, uint32_t first_top, uint32_t first_above,
+                         int32_t material)
+{
+    const struct tessellation *roof = &layer->roof;
+    if (roof->triangle_count == 0) {
+        return;
+    }
+    const uint32_t first_added = out->point_count;
+    for (uint32_t i = 0; i < roof->added_count; i++) {
+        const struct vec2 at = roof->points[roof->input_count + i];
+        out->points[out->point_count++] = (struct vec3){at.x, at.y, layer->top_m};
+    }
+    const uint32_t first_triangle = out->triangle_count;
+    const uint32_t face =
+        add_face(out, kind_for(s->full, SURFACE_ROOF), material, (struct vec3){0, 0, 1});
+    for (uint32_t t = 0; t < roof->triangle_count; t++) {
+        const uint32_t *from = roof->corners + 3 * (size_t)t;
+        /* Where edges nearly coincide the sweep gives slivers, also turned. */
+        if (ring_turn(roof->points[from[0]], roof->points[from[1]], roof->points[from[2]]) <=
+            FOOTPRINT_WELD_M * FOOTPRINT_WELD_M) {
+            continue;
+        }
+        uint32_t c[3];
+        for (uint32_t k = 0; k < 3; k++) {
+            c[k] = cut_point(layer, above, from[k], first_top, first_above, first_added);
+        }
+        add_triangle(out, c[0], c[1], c[2], face);
+    }
+    if (out->triangle_count == first_triangle) {
+        out->face_count--; /* each face has a triangle */
+    }
+}
+
+static bool add_layers(struct stacked *out, const struct stacking *s, const int32_t materials[2],
+                       struct err *err)
+{
+    uint32_t first_bottom = add_points(out, &s->layers[0].plan, s->base_m);
+    for (uint32_t i = 0; i < s->layer_count; i++) {
+        const struct layer *layer = &s->layers[i];
+        const uint32_t first_top = add_points(out, &layer->plan, layer->top_m);
+        add_walls(out, &layer->plan, first_bottom, first_top, kind_for(s->full, SURFACE_WALL),
+                  materials[0]);
+        const bool is_last = i + 1 == s->layer_count;
+        const struct ring_set *above = is_last ? NULL : &s->layers[i + 1].plan;
+        first_bottom = is_last ? 0 : add_points(out, above, layer->top_m);
+        if (layer->is_cut) {
+            add_cut_roof(out, s, layer, above, first_top, first_bottom, materials[1]);
+        } else if (!add_whole_roof(out, s, layer, first_top, materials[1], err)) {
             return false;
         }
     }
@@ -351,14 +469,18 @@ static bool open_stacked(const struct stacking *s, struct arena *out_arena, stru
 {
     size_t corners = 0;
     size_t rings = 0;
+    size_t added = 0;
+    size_t cut = 0;
     for (uint32_t i = 0; i < s->layer_count; i++) {
         corners += ring_point_count(&s->layers[i].plan);
         rings += s->layers[i].plan.ring_count;
+        added += s->layers[i].roof.added_count;
+        cut += s->layers[i].roof.triangle_count;
     }
     /* A roof of n corners and h holes has n - 2 + 2 h triangles. */
-    const size_t triangles = 3 * corners + 2 * rings;
+    const size_t triangles = 3 * corners + 2 * rings + cut;
     *out = (struct stacked){
-        .points = arena_array(out_arena, struct vec3, 2 * corners),
+        .points = arena_array(out_arena, struct vec3, 2 * corners + added),
         .corners = arena_array(out_arena, uint32_t, 3 * triangles),
         .triangle_faces = arena_array(out_arena, uint32_t, triangles),
         .faces = arena_array(out_arena, struct shape_face, corners + s->layer_count),
@@ -390,16 +512,19 @@ static bool make_block(struct stacking *s, const struct block_options *options,
     if (kept == 0 || s->layers[kept - 1].top_m - s->base_m < LEAST_HEIGHT_M) {
         return err_set(err, ERR_GEOMETRY, "no plan with an area and a height");
     }
+    for (uint32_t i = 0; i + 1 < kept; i++) {
+        if (!cut_roof(s, &s->layers[i], &s->layers[i + 1], err)) {
+            return false;
+        }
+    }
     const int32_t materials[2] = {main_material(s->full, SURFACE_WALL, s->scratch),
                                   main_material(s->full, SURFACE_ROOF, s->scratch)};
     struct stacked stacked;
     if (!open_stacked(s, out_arena, &stacked, err)) {
         return false;
     }
-    for (uint32_t i = 0; i < s->layer_count; i++) {
-        if (!add_layer(&stacked, s, i, materials, err)) {
-            return false;
-        }
+    if (!add_layers(&stacked, s, materials, err)) {
+        return false;
     }
     *out = (struct shape){.points = stacked.points,
                           .point_count = stacked.point_count,

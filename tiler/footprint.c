@@ -234,7 +234,7 @@ bool footprint_from_shape(const struct shape *shape, const bool *is_wanted, stru
     struct ring_set rings;
     bool ok =
         flatten_points(&o, err) && list_edges(&o, is_wanted, err) && join_edges(&o, &rings, err);
-    if (ok && rings.ring_count <= 1) {
+    if (ok && rings.ring_count <= 1 && ring_set_crossings(&rings, 1, scratch) == 0) {
         ok = copy_rings(&rings, out_arena, out, err); /* nothing to unite */
     } else if (ok) {
         ok = tessellate_outline(&rings, TESSELLATE_POSITIVE, out_arena, scratch, out, err);
