@@ -1069,12 +1069,12 @@ static void glb_read__reads_tiles_and_models_of_others(void)
 {
     static const struct verdict verdicts[] = {
         {"cesium-native/CesiumBalloon/CesiumBalloonKTX2.glb", ERR_UNSUPPORTED},
-        {"cesium-native/DucksMeshopt/Duck-vp-12-vt-12-vn-12.glb", ERR_UNSUPPORTED},
+        {"cesium-native/DucksMeshopt/Duck-vp-12-vt-12-vn-12.glb", ERR_NONE},
         {"cesium-native/DucksMeshopt/Duck.glb", ERR_NONE},
         {"cesium-native/TriangleWithPaddingInGlbBin/TriangleWithPaddingInGlbBin.glb", ERR_NONE},
         {"gltf-pipeline/box-textured-binary-separate/box-textured-binary-separate.glb", ERR_NONE},
         {"gltf-pipeline/box-textured-binary/box-textured-binary.glb", ERR_NONE},
-        {"loaders.gl/BoxTextured_meshopt.glb", ERR_UNSUPPORTED},
+        {"loaders.gl/BoxTextured_meshopt.glb", ERR_NONE},
         {"loaders.gl/draco_tile.glb", ERR_NONE},
         {"shp-extruded/building.glb", ERR_NONE},
     };
@@ -1084,6 +1084,49 @@ static void glb_read__reads_tiles_and_models_of_others(void)
     for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
         check_file("gltf", &verdicts[i]);
     }
+}
+
+static void read_bounds(const char *name, struct box3 *out_box, uint32_t *out_triangles)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/gltf/%s", check_shared_data(), name);
+    struct io_map map;
+    struct arena arena;
+    struct mesh_tile got;
+    struct err err;
+    arena_init(&arena, 1 << 26);
+    CHECK_OK(io_map(path, &map, &err), &err);
+    CHECK_OK(glb_read(map.bytes, &arena, &got, &err), &err);
+    *out_box = box3_empty();
+    *out_triangles = 0;
+    for (size_t m = 0; m < got.mesh_count; m++) {
+        *out_triangles += got.meshes[m].index_count / 3;
+        for (size_t i = 0; i < got.meshes[m].vertex_count; i++) {
+            const float *p = got.meshes[m].positions + 3 * i;
+            box3_add(out_box, (struct vec3){(double)p[0], (double)p[1], (double)p[2]});
+        }
+    }
+    arena_release(&arena);
+    io_unmap(&map);
+}
+
+/* The same duck with meshopt's codec, positions in 12 bits, and without. */
+static void glb_read__expands_meshopt_to_the_same_duck(void)
+{
+    if (check_shared_data() == NULL) {
+        CHECK_SKIP("no shared data");
+    }
+    struct box3 plain;
+    struct box3 packed;
+    uint32_t plain_count;
+    uint32_t packed_count;
+    read_bounds("cesium-native/DucksMeshopt/Duck.glb", &plain, &plain_count);
+    read_bounds("cesium-native/DucksMeshopt/Duck-vp-12-vt-12-vn-12.glb", &packed, &packed_count);
+    CHECK_EQ(packed_count, plain_count);
+    CHECK(plain_count > 4000);
+    const double tolerance_m = vec3_distance(plain.max, plain.min) / 4096;
+    CHECK(vec3_distance(plain.min, packed.min) < tolerance_m);
+    CHECK(vec3_distance(plain.max, packed.max) < tolerance_m);
 }
 
 /* Every .gltf of the validator's own tests, as the JSON of a glb without a
@@ -1168,4 +1211,5 @@ CHECK_MAIN(CHECK_TEST(glb_write__plain_comes_back_as_it_was),
            CHECK_TEST(glb_read__refuses_draco_counts_that_disagree),
            CHECK_TEST(glb_read__judges_the_validators_containers),
            CHECK_TEST(glb_read__reads_tiles_and_models_of_others),
+           CHECK_TEST(glb_read__expands_meshopt_to_the_same_duck),
            CHECK_TEST(glb_read__survives_the_validators_documents))
