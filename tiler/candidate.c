@@ -9,6 +9,9 @@
 
 enum { CHAIN_MAX = 12 };
 
+/* Subdivisions that proving one error may take: a loose proof is a proof too. */
+enum { DEVIATION_STEPS = 1 << 10 };
+
 /* How far plan edges of the blocks may move, and how far roofs must differ to
  * stand on layers of their own. */
 static const struct block_options block_steps[] = {
@@ -86,8 +89,8 @@ static bool add_version(struct chain *chain, const struct record *record, const 
     const double tolerance_m =
         fmax(DEVIATION_TOLERANCE_M, DEVIATION_PER_DIAMETER * dropped_error_m);
     struct deviation deviation = {.upper_m = FLAT_TOLERANCE_M};
-    if (origin != OF_FLAT && !deviation_measure(full, shape, tolerance_m, DEVIATION_RELATIVE,
-                                                scratch, &deviation, err)) {
+    if (origin != OF_FLAT && !deviation_measure_within(full, shape, tolerance_m, DEVIATION_RELATIVE,
+                                                       DEVIATION_STEPS, scratch, &deviation, err)) {
         return false;
     }
     if (deviation.upper_m >= dropped_error_m) {
@@ -107,7 +110,7 @@ static bool add_version(struct chain *chain, const struct record *record, const 
 
 static bool is_fatal(const struct err *err)
 {
-    return err->code == ERR_NOMEM || err->code == ERR_LIMIT;
+    return err->code == ERR_NOMEM;
 }
 
 /* A version that cannot be made is one version less, not an error. */

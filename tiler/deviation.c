@@ -35,6 +35,7 @@ struct measuring {
     double tolerance_m;
     double relative;
     size_t steps;
+    size_t steps_max;
 };
 
 static bool heap_push(struct heap *heap, const struct part *part, struct err *err)
@@ -347,8 +348,7 @@ static bool measure_one_way(struct measuring *m, const struct surface *from,
             return false;
         }
     }
-    while (m->heap.count > 0 && m->heap.parts[0].upper_m > enough(m) &&
-           m->steps < DEVIATION_STEPS_MAX) {
+    while (m->heap.count > 0 && m->heap.parts[0].upper_m > enough(m) && m->steps < m->steps_max) {
         const struct part part = heap_pop(&m->heap);
         m->steps++;
         if (!split_part(m, &part, err)) {
@@ -407,10 +407,20 @@ bool deviation_measure(const struct shape *full, const struct shape *candidate, 
                        double relative, struct arena *scratch, struct deviation *out,
                        struct err *err)
 {
+    return deviation_measure_within(full, candidate, tolerance_m, relative, DEVIATION_STEPS_MAX,
+                                    scratch, out, err);
+}
+
+bool deviation_measure_within(const struct shape *full, const struct shape *candidate,
+                              double tolerance_m, double relative, size_t steps_max,
+                              struct arena *scratch, struct deviation *out, struct err *err)
+{
     assert(tolerance_m > 0 && relative >= 0);
     const struct arena_mark mark = arena_mark(scratch);
-    struct measuring m = {
-        .heap = {.scratch = scratch}, .tolerance_m = tolerance_m, .relative = relative};
+    struct measuring m = {.heap = {.scratch = scratch},
+                          .tolerance_m = tolerance_m,
+                          .relative = relative,
+                          .steps_max = steps_max};
     const bool ok = measure(full, candidate, &m, scratch, err);
     arena_reset(scratch, mark);
     if (ok) {

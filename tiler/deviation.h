@@ -40,4 +40,11 @@ ERR_CHECKED bool deviation_measure(const struct shape *full, const struct shape 
 
 enum { DEVIATION_STEPS_MAX = 1 << 13 };
 
+/* The same with a limit of its own: what a run can afford for each of a million
+ * features. */
+ERR_CHECKED bool deviation_measure_within(const struct shape *full, const struct shape *candidate,
+                                          double tolerance_m, double relative, size_t steps_max,
+                                          struct arena *scratch, struct deviation *out,
+                                          struct err *err);
+
 #endif

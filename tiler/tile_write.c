@@ -128,7 +128,8 @@ static bool add_piece(struct part_mesh parts[PART_COUNT], const struct piece *pi
     return true;
 }
 
-/* The extent of all points along axes turned by `angle_rad` about z. */
+/* The extent in plan of all points along axes turned by `angle_rad` about z;
+ * plain comparisons, because fmin and fmax are calls. */
 static struct box3 turned_box(const struct part_mesh parts[PART_COUNT], double angle_rad)
 {
     const double c = cos(angle_rad);
@@ -137,7 +138,14 @@ static struct box3 turned_box(const struct part_mesh parts[PART_COUNT], double a
     for (int p = 0; p < PART_COUNT; p++) {
         for (uint32_t i = 0; i < parts[p].mesh.vertex_count; i++) {
             const struct vec3 at = parts[p].points[i];
-            box3_add(&box, (struct vec3){c * at.x + s * at.y, c * at.y - s * at.x, at.z});
+            const double x = c * at.x + s * at.y;
+            const double y = c * at.y - s * at.x;
+            box.min.x = x < box.min.x ? x : box.min.x;
+            box.max.x = x > box.max.x ? x : box.max.x;
+            box.min.y = y < box.min.y ? y : box.min.y;
+            box.max.y = y > box.max.y ? y : box.max.y;
+            box.min.z = at.z < box.min.z ? at.z : box.min.z;
+            box.max.z = at.z > box.max.z ? at.z : box.max.z;
         }
     }
     return box;
@@ -146,7 +154,7 @@ static struct box3 turned_box(const struct part_mesh parts[PART_COUNT], double a
 /* The smallest of some boxes turned about z. */
 static struct obb tight_box(const struct part_mesh parts[PART_COUNT], double margin_m)
 {
-    enum { ANGLES = 12 };
+    enum { ANGLES = 9 };
     double best_area = INFINITY;
     double best_angle = 0;
     struct box3 best = box3_empty();

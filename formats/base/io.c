@@ -139,8 +139,26 @@ static bool fill_file(int fd, const char *path, struct span bytes, bool is_durab
     return true;
 }
 
+/* A pipe or a device is written to, never renamed over. */
+static bool write_special(const char *path, struct span bytes, struct err *err)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return io_error(err, "open", path);
+    }
+    bool ok = fill_file(fd, path, bytes, false, err);
+    if (close(fd) != 0 && ok) {
+        ok = io_error(err, "close", path);
+    }
+    return ok;
+}
+
 bool io_write_file(const char *path, struct span bytes, bool is_durable, struct err *err)
 {
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        return write_special(path, bytes, err);
+    }
     char temporary[PATH_MAX];
     const int length = snprintf(temporary, sizeof temporary, "%s.part", path);
     if (length < 0 || (size_t)length >= sizeof temporary) {

@@ -44,7 +44,8 @@ ERR_CHECKED bool io_write(int fd, const void *bytes, size_t size, struct err *er
 
 /*
  * Writes a new file whole: to a temporary name beside it, fsync when asked,
- * then rename. Readers see the old file, or none, or the whole new one.
+ * then rename. Readers see the old file, or none, or the whole new one. What is
+ * there and is no file (a pipe, /dev/null) is written to as it is.
  */
 ERR_CHECKED bool io_write_file(const char *path, struct span bytes, bool is_durable,
                                struct err *err);
