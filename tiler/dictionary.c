@@ -156,7 +156,11 @@ static enum property_type type_of(const struct dictionary_key *key, bool is_ever
         return PROPERTY_FLOAT64;
     }
     const bool fits = key->min_int > PROPERTY_NO_INT32 && key->max_int <= INT32_MAX;
-    return fits ? PROPERTY_INT32 : PROPERTY_INT64;
+    /* A 64-bit integer reaches JavaScript as a BigInt, which equals no noData of
+     * the schema: a double, where it holds all values exactly, serves better. */
+    const int64_t exact = (int64_t)1 << 53;
+    const bool fits_double = key->min_int >= -exact && key->max_int <= exact;
+    return fits ? PROPERTY_INT32 : fits_double ? PROPERTY_FLOAT64 : PROPERTY_INT64;
 }
 
 /* Sorting needs the dictionary, which qsort cannot carry. */

@@ -10,8 +10,8 @@
  * sorted by name, so that the order of inputs does not show.
  *
  * Types are widened conservatively, so that one more building rarely renames
- * anything: integers that fit are 32 bits, larger ones 64, integers beside
- * reals are reals, anything beside text is text. Booleans that some feature
+ * anything: integers that fit are 32 bits, larger ones doubles up to 2^53 and
+ * 64 bits beyond, integers beside reals are reals, anything beside text is text. Booleans that some feature
  * lacks are a tristate.
  *
  * Threads  adding from one; the rest from any once adding has ended

@@ -46,6 +46,7 @@ static void dictionary_schema__widens_types_and_no_further(void)
     add("small", INT(-2000000000));
     add("large", INT(1));
     add("large", INT(3000000000));
+    add("huge", INT(INT64_MAX));
     add("mixed", INT(1));
     add("mixed", REAL(0.5));
     add("words", INT(1));
@@ -60,13 +61,14 @@ static void dictionary_schema__widens_types_and_no_further(void)
     uint32_t *property_of_key;
     CHECK_OK(dictionary_schema(dictionary, 2, &run, &schema, &property_of_key, &err), &err);
     CHECK_EQ(property_named(&schema, "small")->type, PROPERTY_INT32);
-    CHECK_EQ(property_named(&schema, "large")->type, PROPERTY_INT64);
+    CHECK_EQ(property_named(&schema, "large")->type, PROPERTY_FLOAT64);
+    CHECK_EQ(property_named(&schema, "huge")->type, PROPERTY_INT64);
     CHECK_EQ(property_named(&schema, "mixed")->type, PROPERTY_FLOAT64);
     CHECK_EQ(property_named(&schema, "words")->type, PROPERTY_STRING);
     CHECK_EQ(property_named(&schema, "always")->type, PROPERTY_BOOL);
     CHECK(property_named(&schema, "always")->is_required);
     CHECK_EQ(property_named(&schema, "sometimes")->type, PROPERTY_TRISTATE);
-    CHECK_EQ(property_named(&schema, "edge")->type, PROPERTY_INT64);
+    CHECK_EQ(property_named(&schema, "edge")->type, PROPERTY_FLOAT64);
     CHECK_EQ(property_named(&schema, "edge64")->type, PROPERTY_STRING);
     CHECK_EQ(property_of_key[add("never", NOTHING)], UINT32_MAX);
     arena_release(&run);
