@@ -303,6 +303,25 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(left->id, right->id);
 }
 
+/* Sorts entries by id, and their paths apart from them. */
+static bool sort_entries(struct catalogue *catalogue, struct err *err)
+{
+    const size_t count = catalogue->entry_count;
+    if (count == 0) {
+        return true;
+    }
+    catalogue->paths = arena_array(&catalogue->memory, const char *, count);
+    if (catalogue->paths == NULL) {
+        return arena_full(&catalogue->memory, err);
+    }
+    qsort(catalogue->entries, count, sizeof catalogue->entries[0], compare_entries);
+    for (size_t i = 0; i < count; i++) {
+        catalogue->paths[i] = store_path(catalogue->entries[i].stores[0]);
+    }
+    qsort(catalogue->paths, count, sizeof catalogue->paths[0], compare_names);
+    return true;
+}
+
 static void mark_stores(const struct catalogue *catalogue)
 {
     for (size_t i = 0; i < catalogue->entry_count; i++) {
@@ -344,9 +363,9 @@ bool catalogue_open(const struct catalogue_options *options, const struct catalo
             return false;
         }
     }
-    if (catalogue->entry_count > 0) {
-        qsort(catalogue->entries, catalogue->entry_count, sizeof catalogue->entries[0],
-              compare_entries);
+    if (!sort_entries(catalogue, err)) {
+        catalogue_drop(catalogue);
+        return false;
     }
     catalogue->number = previous == NULL ? 1 : previous->number + 1;
     mark_stores(catalogue);
@@ -411,12 +430,8 @@ bool catalogue_equals(const struct catalogue *a, const struct catalogue *b)
 
 static bool serves_path(const struct catalogue *catalogue, const char *path)
 {
-    for (size_t i = 0; i < catalogue->entry_count; i++) {
-        if (strcmp(store_path(catalogue->entries[i].stores[0]), path) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return catalogue->entry_count > 0 && bsearch(&path, catalogue->paths, catalogue->entry_count,
+                                                 sizeof catalogue->paths[0], compare_names) != NULL;
 }
 
 /* True when a folder has a package that is not served. */

@@ -39,6 +39,7 @@ struct catalogue {
     uint64_t number;                 /* one more than the catalogue's before */
     struct catalogue_entry *entries; /* sorted by id */
     size_t entry_count;
+    const char **paths;   /* of the entries' newest stores, sorted */
     struct store *viewer; /* the viewer's page, or NULL */
     struct store *cesium; /* CesiumJS, or NULL */
 };

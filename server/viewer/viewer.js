@@ -115,6 +115,8 @@ const GROUND_KM = 90;       // how far the ground reaches
 const EARTH_FROM_M = 40000; // from this height the earth is shown and the ground is not
 
 let widget, scene, camera, ground;
+let isSoftware = false; // no graphics card: shadows cost four fifths of a frame
+let isMoving = false;
 let groundHeight = 0;
 let raised; // the ellipsoid at the ground's height
 
@@ -192,17 +194,17 @@ function layGround(center, height) {
     Cesium.Ellipsoid.WGS84.radii.z + height);
 }
 
-function isSoftwareRenderer() {
+function lookAtRenderer() {
   const gl = document.createElement("canvas").getContext("webgl2");
   const info = gl?.getExtension("WEBGL_debug_renderer_info");
   const name = info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : "";
   gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return { hasWebgl: !!gl, isSoftware: /swiftshader|llvmpipe|software/i.test(name) };
+  isSoftware = /swiftshader|llvmpipe|software/i.test(name);
+  return !!gl;
 }
 
 function makeScene() {
-  const { hasWebgl, isSoftware } = isSoftwareRenderer();
-  if (!hasWebgl) throw new Error(words.webgl);
+  if (!lookAtRenderer()) throw new Error(words.webgl);
   Cesium.Ion.defaultAccessToken = "";
   widget = new Cesium.CesiumWidget("scene", {
     baseLayer: Cesium.ImageryLayer.fromProviderAsync(
@@ -231,7 +233,8 @@ function makeScene() {
   scene.highDynamicRange = false;
 
   scene.screenSpaceCameraController.minimumZoomDistance = 5;
-  camera.percentageChanged = 0.05;
+  camera.moveStart.addEventListener(() => { isMoving = true; });
+  camera.moveEnd.addEventListener(() => { isMoving = false; scene.requestRender(); });
   scene.preRender.addEventListener(beforeFrame);
   scene.postRender.addEventListener(afterFrame);
 }
@@ -250,6 +253,8 @@ function beforeFrame() {
     const { longitude, latitude } = camera.positionCartographic;
     camera.position = Cesium.Cartesian3.fromRadians(longitude, latitude, groundHeight + 1.7);
   }
+  const isStill = !isMoving && (current?.tileset?.tilesLoaded ?? true);
+  scene.shadowMap.enabled = element("shadows").checked && (isStill || !isSoftware);
   // One map must cover what is looked at; far shadows cost sharpness near by.
   scene.shadowMap.maximumDistance = Cesium.Math.clamp(height * 6, 800, 12000);
 }
@@ -389,6 +394,7 @@ async function loadPackage(item) {
       if (left > 0) showLoading(`${words.loading} ${left}`);
       else element("loading").hidden = true;
     });
+    tileset.allTilesLoaded.addEventListener(() => scene.requestRender());
     const sphere = tileset.boundingSphere;
     item.center = Cesium.Cartographic.fromCartesian(sphere.center);
     item.radius = sphere.radius;
@@ -414,6 +420,7 @@ function closePackage(item) {
 
 function setCurrent(item) {
   for (const other of packages.values()) other.row.classList.toggle("is-current", other === item);
+  item.row.scrollIntoView({ block: "nearest" });
   if (current !== item) {
     current = item;
     element("ground").min = Math.floor(item.ground) - 60;
@@ -638,9 +645,10 @@ function showStatistics() {
     [words.statMemory, `${(memory / 1e6).toFixed(1)} MB`],
     [words.statFrames, framesPerSecond.toFixed(1)],
   ];
-  const width = (text) => [...text].reduce((sum, c) => sum + (c > "\u2e80" ? 2 : 1), 0);
-  element("statistics").textContent =
-    rows.map(([name, value]) => name + " ".repeat(Math.max(1, 30 - width(name) - width(value))) + value).join("\n");
+  element("statistics").replaceChildren(...rows.flatMap(([name, value]) => [
+    Object.assign(document.createElement("dt"), { textContent: name }),
+    Object.assign(document.createElement("dd"), { textContent: value }),
+  ]));
 }
 
 /* ---- controls ---- */
@@ -664,10 +672,7 @@ function connectControls() {
   element("shadows").checked = query.get("shadows") !== "0";
   element("hour").oninput = setSun;
   element("month").oninput = setSun;
-  element("shadows").onchange = () => {
-    scene.shadowMap.enabled = element("shadows").checked;
-    scene.requestRender();
-  };
+  element("shadows").onchange = () => scene.requestRender();
   element("sse").oninput = () => {
     element("sse-value").textContent = `${element("sse").value} px`;
     for (const { tileset } of packages.values()) {
