@@ -99,7 +99,6 @@ function readArray(index, count, component, json, bin, what) {
 
 function readOffsets(index, type, count, json, bin, what) {
   const offsets = readArray(index, count + 1, type ?? "UINT32", json, bin, what).map(Number);
-  if (offsets[0] !== 0) throw new Error(`${what} begin with ${offsets[0]}`);
   for (let i = 0; i < count; i++) {
     if (offsets[i + 1] < offsets[i]) throw new Error(`${what} descend at ${i}`);
   }

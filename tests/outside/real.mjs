@@ -11,7 +11,7 @@ import { lastLines, run } from "./programs.mjs";
 import { judgeTree } from "./tree.mjs";
 
 // Somewhere for files that do not say where they are.
-const somewhere = "+proj=tmerc +lat_0=52 +lon_0=5 +x_0=85000 +y_0=446000 +ellps=GRS80 +units=m";
+const somewhere = "+proj=tmerc +lat_0=52 +lon_0=5 +datum=WGS84 +units=m +type=crs";
 
 /** Every CityJSON document or sequence below a folder, those that were made to be broken left out. */
 export function findCityJson(folder) {
@@ -30,7 +30,7 @@ export function findCityJson(folder) {
 }
 
 const isDrawn = (g) => /Surface|Solid|GeometryInstance/.test(g.type) && (g.boundaries ?? []).length > 0;
-const level = (object) => Math.max(-1, ...(object.geometry ?? []).filter(isDrawn).map((g) => Number(g.lod ?? -1) || 0));
+const level = (object) => Math.max(-1, ...(object.geometry ?? []).filter(isDrawn).map((g) => Number(g.lod) || 0));
 
 /** All city objects of a file: id -> {object, drawn level or -1, children}. */
 export function readObjects(file) {
@@ -87,7 +87,7 @@ export async function testReal(file, { options = [], tag = "" } = {}) {
     if (done.status === 1 && !fs.existsSync(out)) {
       // Nothing to draw is a clear failure, and right when nothing can be drawn.
       const lost = drawn.filter(([id]) => !reported.has(id));
-      expect(lost.length === 0, `not tiled: ${lastLines(done.stderr)}`);
+      expect(lost.length === 0 && /nothing to show/.test(done.stderr), `not tiled: ${lastLines(done.stderr)}`);
       return lastLines(done.stderr);
     }
     expect(done.status === 0 || done.status === 3, `status ${done.status}: ${lastLines(done.stderr)}`);

@@ -42,7 +42,7 @@ for (const one of packages) one.where = path.join(made, one.name);
 
 async function makePackages() {
   await test("a district is generated", (expect) => {
-    const done = run("storey_district", ["--count", "1500", "--seed", "7", "-o", district]);
+    const done = run("storey_district", ["--count", "150", "--seed", "7", "-o", district]);
     expect(done.status === 0, done.stderr);
   });
   for (const one of packages) {
