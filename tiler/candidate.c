@@ -10,7 +10,7 @@
 enum { CHAIN_MAX = 12 };
 
 /* Subdivisions that proving one error may take: a loose proof is a proof too. */
-enum { DEVIATION_STEPS = 1 << 10 };
+enum { DEVIATION_STEPS = 1 << 7 };
 
 /* How far plan edges of the blocks may move, and how far roofs must differ to
  * stand on layers of their own. */
