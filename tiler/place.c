@@ -293,8 +293,9 @@ static int compare_floats(const void *a, const void *b)
 }
 
 /*
- * The height at which a viewer should draw its ground: the twentieth part of
- * features stands lower. Not the lowest, which may be a basement or an error.
+ * The height at which a viewer should draw its ground: one feature in a hundred
+ * stands lower. Not the lowest, which may be a basement or an error; not the
+ * middle, which would hide a city's lower half.
  */
 static bool measure_ground(struct run *run, struct err *err)
 {
@@ -308,7 +309,7 @@ static bool measure_ground(struct run *run, struct err *err)
         bases[i] = run_entries(run)[i].base_m;
     }
     qsort(bases, count, sizeof bases[0], compare_floats);
-    run->ground_m = (double)bases[count / 20];
+    run->ground_m = (double)bases[count / 100];
     arena_reset(&run->arena, mark);
     return true;
 }

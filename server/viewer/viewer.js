@@ -210,6 +210,7 @@ function makeScene() {
     baseLayer: Cesium.ImageryLayer.fromProviderAsync(
       Cesium.TileMapServiceImageryProvider.fromUrl(Cesium.buildModuleUrl("Assets/Textures/NaturalEarthII"))),
     skyBox: false,
+    scene3DOnly: true, // a ground whose sphere has its middle at 0 0 0 of its frame has no place on a map
     msaaSamples: isSoftware ? 1 : 4,
     requestRenderMode: true,
     maximumRenderTimeChange: Infinity,
