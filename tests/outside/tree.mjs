@@ -28,6 +28,17 @@ const io = new NodeIO()
   .registerDependencies({ "draco3d.decoder": await draco3d.createDecoderModule(), "meshopt.decoder": MeshoptDecoder });
 io.setLogger(new Logger(Logger.Verbosity.SILENT));
 
+const batchComponents = {
+  BYTE: [1, "readInt8"],
+  UNSIGNED_BYTE: [1, "readUInt8"],
+  SHORT: [2, "readInt16LE"],
+  UNSIGNED_SHORT: [2, "readUInt16LE"],
+  INT: [4, "readInt32LE"],
+  UNSIGNED_INT: [4, "readUInt32LE"],
+  FLOAT: [4, "readFloatLE"],
+  DOUBLE: [8, "readDoubleLE"],
+};
+
 const identity = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 const yUpToZUp = [1, 0, 0, 0, 0, 0, 1, 0, 0, -1, 0, 0, 0, 0, 0, 1];
 
@@ -301,6 +312,15 @@ class Walk {
     if (bytes.length % 8) this.add(name, "b3dm does not end on a multiple of 8");
     if (part.glbAt % 8) this.add(name, `glb begins at ${part.glbAt}`);
     for (const [key, values] of Object.entries(part.batch)) {
+      if (typeof values?.byteOffset === "number") {
+        const [size, load] = batchComponents[values.componentType] ?? [];
+        const count = part.features.BATCH_LENGTH;
+        if (values.type !== "SCALAR" || !size) this.add(name, `batch table '${key}' of ${values.type} ${values.componentType}`);
+        else if (values.byteOffset % size) this.add(name, `batch table '${key}' begins at ${values.byteOffset}`);
+        else if (values.byteOffset + count * size > part.batchBinary.length) this.add(name, `batch table '${key}' ends past its binary part`);
+        else part.batch[key] = Array.from({ length: count }, (_, i) => part.batchBinary[load](values.byteOffset + i * size));
+        continue;
+      }
       if (Array.isArray(values) && values.length !== part.features.BATCH_LENGTH) {
         this.add(name, `batch table '${key}' has ${values.length} of ${part.features.BATCH_LENGTH} values`);
       }
