@@ -29,7 +29,7 @@
  * Errors   ERR_GEOMETRY  nothing of the feature can be drawn
  */
 ERR_CHECKED bool candidate_chain(const struct record *record, struct arena *tile,
-                                 struct arena *scratch, struct report *report,
-                                 struct figure *out, struct err *err);
+                                 struct arena *scratch, struct report *report, struct figure *out,
+                                 struct err *err);
 
 #endif

@@ -11,8 +11,8 @@
  *
  * Types are widened conservatively, so that one more building rarely renames
  * anything: integers that fit are 32 bits, larger ones doubles up to 2^53 and
- * 64 bits beyond, integers beside reals are reals, anything beside text is text. Booleans that some feature
- * lacks are a tristate.
+ * 64 bits beyond, integers beside reals are reals, anything beside text is text. Booleans that some
+ * feature lacks are a tristate.
  *
  * Threads  adding from one; the rest from any once adding has ended
  */
@@ -28,11 +28,11 @@ struct dictionary;
 
 struct dictionary_key {
     struct text name;
-    uint64_t count;    /* features that have it, null counted */
+    uint64_t count;       /* features that have it, null counted */
     uint64_t value_count; /* not null */
     bool has_bool, has_int, has_real, has_text;
     int64_t min_int, max_int;
-    bool has_sentinel; /* a value equals what would stand for "none" */
+    bool has_sentinel;            /* a value equals what would stand for "none" */
     struct feature_value example; /* the first value; text cut to 80 bytes */
 };
 

@@ -31,10 +31,10 @@ struct jobs_worker {
 struct jobs {
     size_t thread_count; /* >= 1 */
     size_t job_count;
-    const uint32_t *parents; /* job_count: a higher job number each, or JOBS_NO_PARENT; or NULL */
+    const uint32_t *parents;   /* job_count: a higher job number each, or JOBS_NO_PARENT; or NULL */
     size_t worker_limit_bytes; /* for each arena and the output of a worker */
     const volatile sig_atomic_t *is_stopped; /* set by a signal: no further job begins */
-    void *run;                 /* handed to every function */
+    void *run;                               /* handed to every function */
 
     /* May be NULL. On the worker's own thread, before its first job. */
     bool (*open_worker)(void *run, void **out_state, struct err *err);

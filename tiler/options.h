@@ -87,8 +87,8 @@ struct options {
  * Errors   ERR_SYNTAX  not a command, not an option, not a value of one; the
  *                      message says what would be
  */
-ERR_CHECKED bool options_read(int argc, char *const *argv, struct arena *run,
-                              struct options *out, struct err *err);
+ERR_CHECKED bool options_read(int argc, char *const *argv, struct arena *run, struct options *out,
+                              struct err *err);
 
 /* What --help prints; command NONE: the list of commands. */
 const char *options_help(enum options_command command);

@@ -25,8 +25,8 @@ struct piece_face {
 };
 
 struct piece {
-    double error_m;   /* certified two-sided distance to full detail */
-    uint32_t bytes;   /* what it is expected to cost in a tile */
+    double error_m;    /* certified two-sided distance to full detail */
+    uint32_t bytes;    /* what it is expected to cost in a tile */
     bool is_one_sided; /* its triangles are known to face outward */
     uint32_t point_count;
     uint32_t triangle_count;
@@ -63,7 +63,7 @@ void figure_write(const struct figure *figure, size_t first_piece, struct buf *o
  *
  * Memory   *out points into `bytes` (aligned to 8) and into `arena`
  */
-ERR_CHECKED bool figure_read(struct span bytes, size_t *at, struct arena *arena,
-                             struct figure *out, struct err *err);
+ERR_CHECKED bool figure_read(struct span bytes, size_t *at, struct arena *arena, struct figure *out,
+                             struct err *err);
 
 #endif

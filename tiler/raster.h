@@ -22,9 +22,9 @@ struct raster_view {
     uint32_t samples;             /* each pixel is samples x samples of them; 1 to 8 */
     double fov_y_rad;
     double near_m;
-    struct vec3 sun_camera;    /* unit, toward the sun */
-    struct vec3 up_camera;     /* unit, away from the ground */
-    double ground_camera_m;    /* the ground is where dot(point, up) == this */
+    struct vec3 sun_camera; /* unit, toward the sun */
+    struct vec3 up_camera;  /* unit, away from the ground */
+    double ground_camera_m; /* the ground is where dot(point, up) == this */
     bool has_ground;
 };
 
@@ -32,8 +32,8 @@ struct raster;
 
 /* Opens a picture with sky and ground in it. Memory: all in `run`, 16 bytes a
  * sample. ERR_LIMIT from it. */
-ERR_CHECKED bool raster_open(const struct raster_view *view, struct arena *run,
-                             struct raster **out, struct err *err);
+ERR_CHECKED bool raster_open(const struct raster_view *view, struct arena *run, struct raster **out,
+                             struct err *err);
 
 struct raster_corner {
     struct vec3 at_camera;

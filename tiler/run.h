@@ -52,11 +52,11 @@ enum { RUN_CRS_MAX = 256, RUN_SAMPLE_POINTS = 2048 };
 
 /* A placed feature, for dividing the city into tiles. */
 struct run_entry {
-    uint64_t key;      /* of its middle on the lattice */
-    uint64_t id_hash;  /* so that order does not depend on the order of inputs */
-    uint64_t offset;   /* in the placed spool */
-    uint32_t bytes;    /* what its full detail will cost, roughly */
-    float base_m;      /* its lowest point, ellipsoidal */
+    uint64_t key;     /* of its middle on the lattice */
+    uint64_t id_hash; /* so that order does not depend on the order of inputs */
+    uint64_t offset;  /* in the placed spool */
+    uint32_t bytes;   /* what its full detail will cost, roughly */
+    float base_m;     /* its lowest point, ellipsoidal */
     float height_m;
     int32_t level_max; /* the deepest cells that are as wide as it is */
 };
@@ -67,8 +67,8 @@ struct run_entry {
 struct run_node {
     struct lattice_cell cell;
     bool is_leaf;
-    bool is_own;           /* the leaf of features too wide for the cell's quarters */
-    uint32_t first_entry;  /* of a leaf */
+    bool is_own;          /* the leaf of features too wide for the cell's quarters */
+    uint32_t first_entry; /* of a leaf */
     uint32_t entry_count;
     uint32_t parent;
     uint32_t first_child;
@@ -76,10 +76,10 @@ struct run_node {
     uint32_t feature_count; /* of all leaves below */
 
     /* Filled in by build. */
-    char content[96];       /* "tiles/2-0312-0123456789abcdef.glb"; "" none */
+    char content[96]; /* "tiles/2-0312-0123456789abcdef.glb"; "" none */
     uint64_t content_bytes;
-    struct obb box_tile_m;  /* of its own and its children's contents */
-    double error_m;         /* what it shows against full detail, before the factor */
+    struct obb box_tile_m; /* of its own and its children's contents */
+    double error_m;        /* what it shows against full detail, before the factor */
     uint32_t shown_count;
     uint32_t triangle_count;
     uint64_t figures_offset; /* in the figures spool; what its parent may show */
