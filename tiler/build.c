@@ -10,9 +10,12 @@
 #include "tiler/tile_write.h"
 
 /* Leaves are quantized to at most this; above them the step follows the error,
- * of which it adds less than a twentieth. */
+ * of which it adds less than a fiftieth. */
 static const double LEAF_STEP_M = 1.0 / 128;
-static const double STEP_PER_ERROR = 1.0 / 16;
+static const double STEP_PER_ERROR = 1.0 / 64;
+/* ... and never more than this: a street that moves by metres sinks into the
+ * ground that a viewer draws. */
+static const double STEP_MAX_M = 0.25;
 
 /* A full version up to this size is handed on: a parent may have room for it. */
 enum { HANDED_ON_BYTES = 16384 };
@@ -28,7 +31,7 @@ struct content {
 
 static double step_for(double error_m)
 {
-    return fmax(LEAF_STEP_M, error_m * STEP_PER_ERROR);
+    return fmin(STEP_MAX_M, fmax(LEAF_STEP_M, error_m * STEP_PER_ERROR));
 }
 
 static void name_content(const struct run *run, struct run_node *node, struct span bytes)

@@ -9,6 +9,9 @@
 #include "tiler/piece.h"
 #include "tiler/record.h"
 
+/* A lowest feature that is no lower than this below the hundredth is believed. */
+static const float GROUND_NEAR_M = 10;
+
 enum { BATCH = 64, ATTRIBUTE_BYTES = 8 };
 
 /* A worker's own coordinate operations, opened when first needed. */
@@ -309,7 +312,9 @@ static bool measure_ground(struct run *run, struct err *err)
         bases[i] = run_entries(run)[i].base_m;
     }
     qsort(bases, count, sizeof bases[0], compare_floats);
-    run->ground_m = (double)bases[count / 100];
+    /* Unless the very lowest is near: a town on a slope or by the sea. */
+    const bool is_near = bases[count / 100] - bases[0] < GROUND_NEAR_M;
+    run->ground_m = (double)(is_near ? bases[0] : bases[count / 100]);
     arena_reset(&run->arena, mark);
     return true;
 }
