@@ -276,7 +276,8 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
     for (int attempt = 0; attempt < BUDGET_TRIES; attempt++) {
         const struct arena_mark mark = arena_mark(&worker->tile);
         double error_m;
-        if (!level_choose(g->figures, g->count, (uint64_t)budget, &worker->scratch, choice,
+        if (!level_choose(g->figures, g->count, (uint64_t)budget,
+                          piece_texel_m(run->options->error_factor), &worker->scratch, choice,
                           &error_m, err)) {
             return false;
         }

@@ -58,6 +58,7 @@ static bool paint_shape(const struct record *record, const struct shape *shape, 
         faces[i].normal =
             (struct vec3f){(float)face->normal.x, (float)face->normal.y, (float)face->normal.z};
         faces[i].paint = paint_face(feature->kind, face->kind, material);
+        faces[i].image = PIECE_NO_IMAGE;
     }
     *out = (struct piece){
         .error_m = error_m,

@@ -39,13 +39,14 @@ static double least_error(const struct figure *figures, size_t count)
     return least;
 }
 
-static uint64_t cost_of(const struct figure *figures, size_t count, double error_m)
+static uint64_t cost_of(const struct figure *figures, size_t count, double error_m, double texel_m)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
         const uint32_t choice = cheapest(&figures[i], error_m);
         if (choice != LEVEL_DROPPED) {
-            bytes += figures[i].pieces[choice].bytes + level_row_bytes(&figures[i]);
+            bytes +=
+                piece_bytes(&figures[i].pieces[choice], texel_m) + level_row_bytes(&figures[i]);
         }
     }
     return bytes;
@@ -89,7 +90,8 @@ static bool list_errors(const struct figure *figures, size_t count, double least
 }
 
 bool level_choose(const struct figure *figures, size_t figure_count, uint64_t budget_bytes,
-                  struct arena *scratch, uint32_t *out_choice, double *out_error_m, struct err *err)
+                  double texel_per_error, struct arena *scratch, uint32_t *out_choice,
+                  double *out_error_m, struct err *err)
 {
     const struct arena_mark mark = arena_mark(scratch);
     const double least = least_error(figures, figure_count);
@@ -103,7 +105,8 @@ bool level_choose(const struct figure *figures, size_t figure_count, uint64_t bu
     size_t high = count - 1; /* dropping everything always fits */
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (cost_of(figures, figure_count, errors[middle]) <= budget_bytes) {
+        const double texel_m = errors[middle] * texel_per_error;
+        if (cost_of(figures, figure_count, errors[middle], texel_m) <= budget_bytes) {
             high = middle;
         } else {
             low = middle + 1;

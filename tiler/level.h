@@ -12,6 +12,9 @@
  * halving over all errors that occur. Exact, O(n log n).
  *
  * Leaving a feature out is a choice like the others, with an error of its size.
+ *
+ * What pieces with images cost depends on the error, too: a tile that is wrong
+ * by e has no use for texels finer than what e looks like on the screen.
  */
 
 #include "tiler/piece.h"
@@ -23,13 +26,16 @@
 uint32_t level_row_bytes(const struct figure *figure);
 
 /*
+ * texel_per_error  width of the tile's texels, in metres per metre of error; 0:
+ *                  images are kept as they are
+ *
  * Shapes   out_choice  figure_count: index into the figure's pieces, or
  *                      LEVEL_DROPPED
  * Memory   scratch is marked and reset
  * Errors   ERR_NOMEM, ERR_LIMIT  from scratch
  */
 ERR_CHECKED bool level_choose(const struct figure *figures, size_t figure_count,
-                              uint64_t budget_bytes, struct arena *scratch, uint32_t *out_choice,
-                              double *out_error_m, struct err *err);
+                              uint64_t budget_bytes, double texel_per_error, struct arena *scratch,
+                              uint32_t *out_choice, double *out_error_m, struct err *err);
 
 #endif

@@ -20,8 +20,11 @@ struct piece_head {
     uint32_t triangle_count;
     uint32_t face_count;
     uint32_t is_one_sided;
-    uint32_t reserved;
+    uint32_t has_uvs;
+    double image_area_m2;
+    double image_texels;
 };
+static_assert(sizeof(struct piece_face) == 28, "a face has no padding");
 static_assert(sizeof(struct piece_head) % 8 == 0, "arrays begin at multiples of 8");
 
 uint32_t piece_estimate_bytes(uint32_t triangle_count, uint32_t face_count)
@@ -29,6 +32,25 @@ uint32_t piece_estimate_bytes(uint32_t triangle_count, uint32_t face_count)
     /* Measured over whole tiles of generated buildings, Draco at speed 5, flat
      * normals and colours: 4 bytes a triangle and 2 a face. */
     return 4 * triangle_count + 2 * face_count;
+}
+
+/* A viewer's default, in pixels: CesiumJS's maximumScreenSpaceError. */
+static const double VIEWER_ERROR_PX = 16;
+
+/* JPEG of photographs at the quality that is written, with the gutters between
+ * them; a face that comes down to a few texels becomes a colour. */
+static const double BYTES_PER_TEXEL = 0.25;
+
+uint64_t piece_bytes(const struct piece *piece, double texel_m)
+{
+    const double coarse = texel_m > 0 ? piece->image_area_m2 / (texel_m * texel_m) : HUGE_VAL;
+    const double texels = fmin(piece->image_texels, coarse);
+    return piece->bytes + (uint64_t)(texels * BYTES_PER_TEXEL);
+}
+
+double piece_texel_m(double geometric_error_m)
+{
+    return geometric_error_m / VIEWER_ERROR_PX;
 }
 
 static void add_array(struct buf *out, const void *items, size_t count, size_t size)
@@ -46,6 +68,9 @@ static void piece_write(const struct piece *piece, struct buf *out)
         .triangle_count = piece->triangle_count,
         .face_count = piece->face_count,
         .is_one_sided = piece->is_one_sided,
+        .has_uvs = piece->uvs != NULL,
+        .image_area_m2 = piece->image_area_m2,
+        .image_texels = piece->image_texels,
     };
     buf_add(out, &head, sizeof head);
     for (uint32_t i = 0; i < piece->point_count; i++) {
@@ -57,6 +82,9 @@ static void piece_write(const struct piece *piece, struct buf *out)
     add_array(out, piece->corners, piece->triangle_count, 3 * sizeof(uint32_t));
     add_array(out, piece->triangle_faces, piece->triangle_count, sizeof(uint32_t));
     add_array(out, piece->faces, piece->face_count, sizeof piece->faces[0]);
+    if (piece->uvs != NULL) {
+        add_array(out, piece->uvs, piece->triangle_count, 6 * sizeof(float));
+    }
 }
 
 void figure_write(const struct figure *figure, size_t first_piece, struct buf *out)
@@ -111,7 +139,10 @@ static bool piece_read(struct span bytes, size_t *at, struct arena *arena, struc
     const uint32_t *corners = take(bytes, at, head->triangle_count, 3 * sizeof(uint32_t));
     const uint32_t *faces_of = take(bytes, at, head->triangle_count, sizeof(uint32_t));
     const struct piece_face *faces = take(bytes, at, head->face_count, sizeof *faces);
-    if (rounded == NULL || corners == NULL || faces_of == NULL || faces == NULL) {
+    const float *uvs =
+        head->has_uvs ? take(bytes, at, head->triangle_count, 6 * sizeof(float)) : NULL;
+    if (rounded == NULL || corners == NULL || faces_of == NULL || faces == NULL ||
+        (head->has_uvs && uvs == NULL)) {
         return damaged(err);
     }
     struct vec3 *points = arena_array(arena, struct vec3, head->point_count);
@@ -133,6 +164,9 @@ static bool piece_read(struct span bytes, size_t *at, struct arena *arena, struc
         .corners = corners,
         .triangle_faces = faces_of,
         .faces = faces,
+        .uvs = uvs,
+        .image_area_m2 = head->image_area_m2,
+        .image_texels = head->image_texels,
     };
     return true;
 }

@@ -19,9 +19,14 @@
 #include "formats/base/vec.h"
 #include "tiler/paint.h"
 
+#define PIECE_NO_IMAGE (-1)
+
 struct piece_face {
     struct vec3f normal;
-    struct paint paint;
+    struct paint paint; /* of a face with an image: the mean colour of its part */
+    int32_t image;      /* of the run's images, or PIECE_NO_IMAGE */
+    uint16_t wrap;      /* enum mesh_wrap, for the image */
+    uint16_t is_unlit;  /* 1: a photograph's colours, which carry their light */
 };
 
 struct piece {
@@ -35,6 +40,9 @@ struct piece {
     const uint32_t *corners;        /* triangle_count x 3 */
     const uint32_t *triangle_faces; /* per triangle */
     const struct piece_face *faces;
+    const float *uvs;     /* triangle_count x 3 x 2, v grows upward; NULL: no face has an image */
+    double image_area_m2; /* of the faces that have an image */
+    double image_texels;  /* of the images' texels, those that lie on these faces */
 };
 
 /* A feature on its way up the tree. */
@@ -53,6 +61,17 @@ struct figure {
 /* What a piece of so many triangles, faces and distinct points costs in a
  * compressed tile, in bytes: for choosing, not for accounting. */
 uint32_t piece_estimate_bytes(uint32_t triangle_count, uint32_t face_count);
+
+/* The same with its share of the tile's images, when a texel of those is at
+ * least `texel_m` wide; 0: as fine as they come. */
+uint64_t piece_bytes(const struct piece *piece, double texel_m);
+
+/*
+ * The finest texel worth storing in a tile of this geometric error: at the
+ * distance where a viewer (16 pixels) puts its children in its place, a pixel
+ * is as wide.
+ */
+double piece_texel_m(double geometric_error_m);
 
 /* Adds the figure with pieces from `first_piece` on; coordinates are kept as
  * floats (a feature 1 km across: 0.06 mm). */

@@ -35,6 +35,7 @@ struct merging {
     uint32_t *members;      /* triangles, region after region */
     uint32_t *member_start; /* per region, into members */
     uint32_t *leaves;       /* per point: the corner that a border leaves from, + 1; else 0 */
+    float *point_uvs;       /* per point, two: those of the region that is filled; or NULL */
     uint32_t regions;
     uint8_t *is_kept; /* per point */
     uint8_t *stays;   /* per region: its triangles are kept as they are */
@@ -96,30 +97,103 @@ static const struct shape_face *face_of(const struct shape *shape, uint32_t tria
     return &shape->faces[shape->triangle_faces[triangle]];
 }
 
-static bool may_join(const struct merging *m, const struct shape_face *seed, struct vec3 at,
-                     uint32_t triangle)
+/* How a picture lies on a plane: u and v at a point, their slopes along it, and
+ * how much of them is one metre at least. */
+struct uv_map {
+    struct vec3 at;
+    double base[2];
+    struct vec3 slope[2]; /* per metre */
+    double least_per_m;
+    bool is_flat; /* it can be inverted: each place of the picture is on the plane once */
+};
+
+/* What a region is grown from. */
+struct seed {
+    const struct shape_face *face;
+    struct vec3 at;
+    struct uv_map map; /* where the face has a texture */
+};
+
+static struct vec3 corner_point(const struct shape *shape, size_t corner)
 {
-    const struct shape *full = m->full;
-    const struct shape_face *face = face_of(full, triangle);
-    if (face->kind != seed->kind || face->material != seed->material ||
-        face->texture != FEATURE_NONE || vec3_dot(face->normal, seed->normal) < ONE_PLANE_COSINE) {
-        return false;
+    return shape->points[shape->corners[corner]];
+}
+
+static struct uv_map map_of_triangle(const struct shape *full, uint32_t triangle)
+{
+    const size_t c = 3 * (size_t)triangle;
+    const struct vec3 at = corner_point(full, c);
+    const struct vec3 a = vec3_sub(corner_point(full, c + 1), at);
+    const struct vec3 b = vec3_sub(corner_point(full, c + 2), at);
+    const struct vec3 across = vec3_cross(a, b);
+    const double area2 = vec3_dot(across, across);
+    struct uv_map map = {.at = at};
+    if (!(area2 > 0)) {
+        return map;
     }
-    for (int k = 0; k < 3; k++) {
-        const struct vec3 point = full->points[full->corners[3 * (size_t)triangle + (size_t)k]];
-        if (fabs(vec3_dot(vec3_sub(point, at), seed->normal)) > m->tolerance_m) {
+    const struct vec3 along_a = vec3_scale(vec3_cross(b, across), 1 / area2);
+    const struct vec3 along_b = vec3_scale(vec3_cross(across, a), 1 / area2);
+    for (int i = 0; i < 2; i++) {
+        const float *uv = full->uvs + 2 * c + i;
+        map.base[i] = (double)uv[0];
+        map.slope[i] = vec3_add(vec3_scale(along_a, (double)uv[2] - (double)uv[0]),
+                                vec3_scale(along_b, (double)uv[4] - (double)uv[0]));
+    }
+    /* The smaller singular value of the two slopes. */
+    const double uu = vec3_dot(map.slope[0], map.slope[0]);
+    const double vv = vec3_dot(map.slope[1], map.slope[1]);
+    const double uv = vec3_dot(map.slope[0], map.slope[1]);
+    const double spread = sqrt((uu - vv) * (uu - vv) + 4 * uv * uv);
+    map.least_per_m = sqrt(fmax(0, (uu + vv - spread) / 2));
+    map.is_flat = map.least_per_m > 1e-6 * sqrt(uu + vv);
+    return map;
+}
+
+/* At the triangle's corners the picture is within tolerance_m of where the map
+ * has it. */
+static bool follows_map(const struct shape *full, uint32_t triangle, const struct uv_map *map,
+                        double tolerance_m)
+{
+    for (size_t c = 3 * (size_t)triangle; map->is_flat && c < 3 * (size_t)triangle + 3; c++) {
+        const struct vec3 to = vec3_sub(corner_point(full, c), map->at);
+        double off = 0;
+        for (int i = 0; i < 2; i++) {
+            const double expected = map->base[i] + vec3_dot(map->slope[i], to);
+            off = hypot(off, (double)full->uvs[2 * c + (size_t)i] - expected);
+        }
+        if (!(off <= tolerance_m * map->least_per_m)) {
             return false;
         }
     }
-    return true;
+    return map->is_flat;
+}
+
+static bool may_join(const struct merging *m, const struct seed *seed, uint32_t triangle)
+{
+    const struct shape *full = m->full;
+    const struct shape_face *face = face_of(full, triangle);
+    if (face->kind != seed->face->kind || face->material != seed->face->material ||
+        face->texture != seed->face->texture ||
+        vec3_dot(face->normal, seed->face->normal) < ONE_PLANE_COSINE) {
+        return false;
+    }
+    for (size_t k = 0; k < 3; k++) {
+        const struct vec3 point = corner_point(full, 3 * (size_t)triangle + k);
+        if (fabs(vec3_dot(vec3_sub(point, seed->at), seed->face->normal)) > m->tolerance_m) {
+            return false;
+        }
+    }
+    return face->texture == FEATURE_NONE || follows_map(full, triangle, &seed->map, m->tolerance_m);
 }
 
 /* Gives the triangle and all that can join it a region. */
 static void grow_region(struct merging *m, uint32_t first, uint32_t *stack)
 {
     const struct shape *full = m->full;
-    const struct shape_face *seed = face_of(full, first);
-    const struct vec3 at = full->points[full->corners[3 * (size_t)first]];
+    struct seed seed = {.face = face_of(full, first), .at = corner_point(full, 3 * (size_t)first)};
+    if (seed.face->texture != FEATURE_NONE) {
+        seed.map = map_of_triangle(full, first);
+    }
     const uint32_t region = m->regions++;
     size_t depth = 0;
     m->region_first[region] = first;
@@ -128,10 +202,10 @@ static void grow_region(struct merging *m, uint32_t first, uint32_t *stack)
     while (depth > 0) {
         const uint32_t triangle = stack[--depth];
         m->region_count[region]++;
-        for (uint32_t k = 0; k < 3 && seed->texture == FEATURE_NONE; k++) {
+        for (uint32_t k = 0; k < 3; k++) {
             const uint32_t other = m->across[3 * triangle + k];
             if (other == UINT32_MAX || m->region[other / 3] != NO_REGION ||
-                !may_join(m, seed, at, other / 3)) {
+                !may_join(m, &seed, other / 3)) {
                 continue;
             }
             m->region[other / 3] = region;
@@ -219,6 +293,7 @@ struct output {
     uint32_t *corners; /* into full's points */
     uint32_t *triangle_faces;
     uint32_t triangle_count;
+    float *uvs; /* 2 a corner; NULL: nothing has a texture */
     struct shape_face *faces;
     uint32_t face_count;
 };
@@ -231,6 +306,10 @@ static void keep_region(const struct merging *m, uint32_t region, const struct s
         const uint32_t t = m->members[m->member_start[region] + i];
         memcpy(out->corners + 3 * (size_t)out->triangle_count, m->full->corners + 3 * (size_t)t,
                3 * sizeof out->corners[0]);
+        if (out->uvs != NULL) {
+            memcpy(out->uvs + 6 * (size_t)out->triangle_count, m->full->uvs + 6 * (size_t)t,
+                   6 * sizeof out->uvs[0]);
+        }
         out->triangle_faces[out->triangle_count++] = out->face_count;
     }
     out->face_count++;
@@ -325,6 +404,16 @@ static bool order_loops(struct loops *loops, const struct vec2 *points, struct v
     return true;
 }
 
+/* Where the picture has the region's points. */
+static void note_uvs(struct merging *m, uint32_t region)
+{
+    for (uint32_t i = 0; m->point_uvs != NULL && i < 3 * m->region_count[region]; i++) {
+        const size_t corner = 3 * (size_t)m->members[m->member_start[region] + i / 3] + i % 3;
+        memcpy(m->point_uvs + 2 * (size_t)m->full->corners[corner], m->full->uvs + 2 * corner,
+               2 * sizeof m->point_uvs[0]);
+    }
+}
+
 /* Triangulates the loops anew; *out_is_done false when the region had better
  * stay as it is. */
 static bool fill_region(struct merging *m, uint32_t region, struct loops *loops, struct output *out,
@@ -364,10 +453,15 @@ static bool fill_region(struct merging *m, uint32_t region, struct loops *loops,
     if (result.method != TRIANGULATE_EARS || result.triangle_count > m->region_count[region]) {
         return true;
     }
+    note_uvs(m, region);
     for (uint32_t t = 0; t < result.triangle_count; t++) {
-        for (int k = 0; k < 3; k++) {
-            out->corners[3 * (size_t)out->triangle_count + (size_t)k] =
-                sources[result.corners[3 * (size_t)t + (size_t)k]];
+        for (size_t k = 0; k < 3; k++) {
+            const size_t corner = 3 * (size_t)out->triangle_count + k;
+            out->corners[corner] = sources[result.corners[3 * (size_t)t + k]];
+            if (out->uvs != NULL) {
+                memcpy(out->uvs + 2 * corner, m->point_uvs + 2 * (size_t)out->corners[corner],
+                       2 * sizeof out->uvs[0]);
+            }
         }
         out->triangle_faces[out->triangle_count++] = out->face_count;
     }
@@ -411,9 +505,12 @@ static bool make_regions(struct merging *m, struct output *out, struct err *err)
  * there are few. After the last, a crack of SHAPE_STRAIGHT_M may be left. */
 static bool merge_regions(struct merging *m, struct output *out, struct err *err)
 {
+    const bool has_uvs = m->full->uvs != NULL;
     m->is_kept = arena_array(m->scratch, uint8_t, m->full->point_count);
     m->stays = arena_array(m->scratch, uint8_t, m->regions);
-    if (m->is_kept == NULL || m->stays == NULL) {
+    m->point_uvs =
+        has_uvs ? arena_array(m->scratch, float, 2 * (size_t)m->full->point_count) : NULL;
+    if (m->is_kept == NULL || m->stays == NULL || (has_uvs && m->point_uvs == NULL)) {
         return arena_full(m->scratch, err);
     }
     for (uint32_t r = 0; r < m->regions; r++) {
@@ -439,10 +536,13 @@ static bool compact(const struct shape *full, const struct output *made, struct 
     uint32_t *corners = arena_array(out_arena, uint32_t, 3 * (size_t)made->triangle_count);
     uint32_t *faces_of = arena_array(out_arena, uint32_t, made->triangle_count);
     struct shape_face *faces = arena_array(out_arena, struct shape_face, made->face_count);
+    float *uvs =
+        made->uvs == NULL ? NULL : arena_array(out_arena, float, 6 * (size_t)made->triangle_count);
     if (numbers == NULL) {
         return arena_full(scratch, err);
     }
-    if (points == NULL || corners == NULL || faces_of == NULL || faces == NULL) {
+    if (points == NULL || corners == NULL || faces_of == NULL || faces == NULL ||
+        (made->uvs != NULL && uvs == NULL)) {
         return arena_full(out_arena, err);
     }
     uint32_t count = 0;
@@ -456,6 +556,9 @@ static bool compact(const struct shape *full, const struct output *made, struct 
     }
     memcpy(faces_of, made->triangle_faces, made->triangle_count * sizeof faces_of[0]);
     memcpy(faces, made->faces, made->face_count * sizeof faces[0]);
+    if (uvs != NULL) {
+        memcpy(uvs, made->uvs, 6 * (size_t)made->triangle_count * sizeof uvs[0]);
+    }
     *out = (struct shape){.points = points,
                           .point_count = count,
                           .corners = corners,
@@ -463,19 +566,24 @@ static bool compact(const struct shape *full, const struct output *made, struct 
                           .triangle_count = made->triangle_count,
                           .faces = faces,
                           .face_count = made->face_count,
+                          .uvs = uvs,
                           .is_closed = full->is_closed};
     return true;
 }
 
-static bool open_output(struct arena *scratch, uint32_t triangle_count, struct output *out,
-                        struct err *err)
+static bool open_output(struct arena *scratch, uint32_t triangle_count, bool has_uvs,
+                        struct output *out, struct err *err)
 {
     *out = (struct output){
         .corners = arena_array(scratch, uint32_t, 3 * (size_t)triangle_count),
         .triangle_faces = arena_array(scratch, uint32_t, triangle_count),
         .faces = arena_array(scratch, struct shape_face, triangle_count),
     };
-    const bool ok = out->corners != NULL && out->triangle_faces != NULL && out->faces != NULL;
+    if (has_uvs) {
+        out->uvs = arena_array(scratch, float, 6 * (size_t)triangle_count);
+    }
+    const bool ok = out->corners != NULL && out->triangle_faces != NULL && out->faces != NULL &&
+                    (!has_uvs || out->uvs != NULL);
     return ok || arena_full(scratch, err);
 }
 
@@ -492,7 +600,7 @@ bool simplify_planes(const struct shape *full, double tolerance_m, struct arena 
     /* A region without inner points cannot come out with more triangles than
      * it had; one that could is kept as it is. */
     const bool ok = join_sides(&m, err) && grow_regions(&m, err) &&
-                    open_output(scratch, full->triangle_count, &made, err) &&
+                    open_output(scratch, full->triangle_count, full->uvs != NULL, &made, err) &&
                     merge_regions(&m, &made, err) &&
                     compact(full, &made, out_arena, scratch, out, err);
     arena_reset(scratch, mark);
@@ -587,7 +695,7 @@ static bool collapse(const struct shape *full, double tolerance_m, struct arena 
     if (positions == NULL || source == NULL || target == NULL) {
         return arena_full(scratch, err);
     }
-    if (!open_output(scratch, full->triangle_count, &made, err)) {
+    if (!open_output(scratch, full->triangle_count, false, &made, err)) {
         return false;
     }
     for (size_t i = 0; i < full->point_count; i++) {

@@ -18,7 +18,9 @@
  * Merges neighbouring faces of one kind, material and texture that lie in one
  * plane (no corner farther than tolerance_m from the first face's plane),
  * drops border corners that are straight for all regions that meet there, and
- * triangulates anew. Textured faces are kept as they are.
+ * triangulates anew. Textured faces are merged where one picture runs on: where
+ * the texture coordinates of both follow from one map of the plane, to
+ * tolerance_m on the face; they keep theirs.
  *
  * Memory   *out lives in out_arena; scratch is marked and reset
  * Errors   ERR_GEOMETRY  no triangle is left

@@ -43,7 +43,7 @@ static uint64_t choose(uint64_t budget, uint32_t *choice, double *error_m)
     struct arena scratch;
     struct err err;
     arena_init(&scratch, 1 << 20);
-    CHECK_OK(level_choose(figures, COUNT, budget, &scratch, choice, error_m, &err), &err);
+    CHECK_OK(level_choose(figures, COUNT, budget, 0, &scratch, choice, error_m, &err), &err);
     CHECK_EQ(scratch.used_bytes, 0);
     arena_release(&scratch);
     return cost_of(choice);

@@ -152,6 +152,62 @@ static void simplify_planes__keeps_materials_apart(void)
     run_close(&run);
 }
 
+/* Where the picture of a wall has a place: a little askew, a tenth a metre. */
+static void picture_at(struct vec3 at, float out[2])
+{
+    out[0] = (float)(0.1 * at.x + 0.02 * at.z);
+    out[1] = (float)(0.1 * at.z - 0.01 * at.x);
+}
+
+/* A wall of 16 squares with one picture; `shift` moves that of the last column. */
+static struct shape make_pictured_wall(struct run *run, float shift)
+{
+    struct feature_case *c = run->made;
+    add_side(c, (struct vec3){0, 0, 0}, (struct vec3){8, 0, 0}, (struct vec3){0, 0, 8}, 4,
+             SURFACE_WALL);
+    for (size_t i = 0; i < c->feature.corner_count; i++) {
+        picture_at(c->placed[c->corners[i]], c->uvs + 2 * i);
+        c->uvs[2 * i] += i >= 48 ? shift : 0;
+    }
+    for (size_t i = 0; i < c->feature.polygon_count; i++) {
+        c->polygons[i].texture = 0;
+    }
+    c->feature.uvs = c->uvs;
+    return make(run);
+}
+
+static void simplify_planes__merges_where_a_picture_runs_on(void)
+{
+    struct run run;
+    run_open(&run);
+    const struct shape full = make_pictured_wall(&run, 0);
+    const struct shape shape = merge(&run, &full, 0.01);
+    CHECK_EQ(shape.triangle_count, 2);
+    CHECK_EQ(shape.face_count, 1);
+    CHECK(shape.uvs != NULL);
+    for (size_t i = 0; i < 6; i++) {
+        float uv[2];
+        picture_at(shape.points[shape.corners[i]], uv);
+        CHECK_NEAR((double)shape.uvs[2 * i], (double)uv[0], 1e-6, "");
+        CHECK_NEAR((double)shape.uvs[2 * i + 1], (double)uv[1], 1e-6, "");
+    }
+    run_close(&run);
+}
+
+static void simplify_planes__parts_where_a_picture_jumps(void)
+{
+    struct run run;
+    run_open(&run);
+    /* 5 cm on the wall, then half a centimetre. */
+    const struct shape full = make_pictured_wall(&run, 0.005f);
+    CHECK_EQ(merge(&run, &full, 0.01).face_count, 2);
+    run_close(&run);
+    run_open(&run);
+    const struct shape near = make_pictured_wall(&run, 0.0005f);
+    CHECK_EQ(merge(&run, &near, 0.01).face_count, 1);
+    run_close(&run);
+}
+
 /* A ring of squares around a courtyard: one face with a hole. */
 static void simplify_planes__keeps_holes(void)
 {
@@ -356,6 +412,8 @@ static void simplify__reports_every_failing_allocation(void)
 CHECK_MAIN(CHECK_TEST(simplify_planes__makes_a_tiled_box_a_box),
            CHECK_TEST(simplify_planes__keeps_a_plain_house),
            CHECK_TEST(simplify_planes__keeps_materials_apart),
+           CHECK_TEST(simplify_planes__merges_where_a_picture_runs_on),
+           CHECK_TEST(simplify_planes__parts_where_a_picture_jumps),
            CHECK_TEST(simplify_planes__keeps_holes),
            CHECK_TEST(simplify_planes__stays_tight_where_a_border_meets_itself),
            CHECK_TEST(simplify_planes__does_not_flatten_a_cylinder),
