@@ -34,6 +34,8 @@ static const double FLAT_TOLERANCE_M = 0.01;
 struct chain {
     struct piece pieces[CHAIN_MAX];
     size_t count;
+    /* What all versions are measured against; opened for the first. */
+    const struct deviation_surface *reference;
 };
 
 /* Where a version comes from decides whether its back may be seen. */
@@ -90,8 +92,10 @@ static bool add_version(struct chain *chain, const struct record *record, const 
     const double tolerance_m =
         fmax(DEVIATION_TOLERANCE_M, DEVIATION_PER_DIAMETER * dropped_error_m);
     struct deviation deviation = {.upper_m = FLAT_TOLERANCE_M};
-    if (origin != OF_FLAT && !deviation_measure_within(full, shape, tolerance_m, DEVIATION_RELATIVE,
-                                                       DEVIATION_STEPS, scratch, &deviation, err)) {
+    if (origin != OF_FLAT &&
+        ((chain->reference == NULL && !deviation_open(full, tile, &chain->reference, err)) ||
+         !deviation_from(chain->reference, shape, tolerance_m, DEVIATION_RELATIVE, DEVIATION_STEPS,
+                         scratch, &deviation, err))) {
         return false;
     }
     if (deviation.upper_m >= dropped_error_m) {

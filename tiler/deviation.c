@@ -85,6 +85,17 @@ static struct part heap_pop(struct heap *heap)
     return first;
 }
 
+/* fmin and fmax are calls, for the sake of NaN; there is none here. */
+static inline double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* How large a bound may be and still be good enough. */
 static double enough(const struct measuring *m)
 {
@@ -134,14 +145,14 @@ static double bound_from_middle(struct measuring *m, struct part *part)
     const struct vec3 middle = vec3_scale(vec3_add(c[0], vec3_add(c[1], c[2])), 1.0 / 3);
     part->below = part->nearest[0];
     const double distance = nearest_find(m->target, middle, &part->below);
-    m->lower_m = fmax(m->lower_m, distance);
+    m->lower_m = larger(m->lower_m, distance);
     double to_one = 0;
     double reach = 0;
     for (int i = 0; i < 3; i++) {
-        to_one = fmax(to_one, nearest_distance(m->target, c[i], part->below));
-        reach = fmax(reach, vec3_distance(middle, c[i]));
+        to_one = larger(to_one, nearest_distance(m->target, c[i], part->below));
+        reach = larger(reach, vec3_distance(middle, c[i]));
     }
-    return fmin(to_one, distance + reach);
+    return smaller(to_one, distance + reach);
 }
 
 /* Bounds a part and keeps it when that is not good enough yet. */
@@ -280,8 +291,8 @@ static bool split_part(struct measuring *m, const struct part *part, struct err 
     for (int edge = 0; edge < 3 && part->cut_count < CUTS_MAX; edge++) {
         double side_m[3];
         sides_of_edge(part, below, edge, side_m);
-        const double most = fmax(side_m[0], fmax(side_m[1], side_m[2]));
-        const double least = fmin(side_m[0], fmin(side_m[1], side_m[2]));
+        const double most = larger(side_m[0], larger(side_m[1], side_m[2]));
+        const double least = smaller(side_m[0], smaller(side_m[1], side_m[2]));
         if (most > overhang_m && least < -overhang_m) {
             return cut_at(m, part, side_m, err);
         }
@@ -290,7 +301,7 @@ static bool split_part(struct measuring *m, const struct part *part, struct err 
 }
 
 /* A surface: the triangles of a shape that count. */
-struct surface {
+struct deviation_surface {
     const struct shape *shape;
     uint32_t *triangles; /* numbers of the shape's; floors are not among them */
     uint32_t triangle_count;
@@ -299,8 +310,9 @@ struct surface {
 
 /* The distance of every corner first: each is shared by several triangles, and
  * the largest of them spares most triangles a closer look. */
-static bool measure_corners(struct measuring *m, const struct surface *from, struct arena *scratch,
-                            double **out_distances, uint32_t **out_nearest, struct err *err)
+static bool measure_corners(struct measuring *m, const struct deviation_surface *from,
+                            struct arena *scratch, double **out_distances, uint32_t **out_nearest,
+                            struct err *err)
 {
     const struct shape *shape = from->shape;
     double *distances = arena_array(scratch, double, shape->point_count);
@@ -326,8 +338,9 @@ static bool measure_corners(struct measuring *m, const struct surface *from, str
 }
 
 /* From every point of `from` to the surface `to`. */
-static bool measure_one_way(struct measuring *m, const struct surface *from,
-                            const struct surface *to, struct arena *scratch, struct err *err)
+static bool measure_one_way(struct measuring *m, const struct deviation_surface *from,
+                            const struct deviation_surface *to, struct arena *scratch,
+                            struct err *err)
 {
     double *distances = NULL;
     uint32_t *nearest = NULL;
@@ -356,14 +369,14 @@ static bool measure_one_way(struct measuring *m, const struct surface *from,
         }
     }
     if (m->heap.count > 0) {
-        m->settled_m = fmax(m->settled_m, m->heap.parts[0].upper_m);
+        m->settled_m = larger(m->settled_m, m->heap.parts[0].upper_m);
     }
     m->heap.count = 0;
     return true;
 }
 
-static bool open_surface(const struct shape *shape, struct arena *scratch, struct surface *out,
-                         struct err *err)
+static bool open_surface(const struct shape *shape, struct arena *scratch,
+                         struct deviation_surface *out, struct err *err)
 {
     bool *is_floor;
     if (!shape_floors(shape, scratch, &is_floor, err)) {
@@ -393,27 +406,20 @@ static bool open_surface(const struct shape *shape, struct arena *scratch, struc
     return nearest_build(copies, out->triangle_count, scratch, &out->nearest, err);
 }
 
-static bool measure(const struct shape *full, const struct shape *candidate, struct measuring *m,
-                    struct arena *scratch, struct err *err)
+bool deviation_open(const struct shape *full, struct arena *arena,
+                    const struct deviation_surface **out, struct err *err)
 {
-    struct surface surfaces[2];
-    return open_surface(full, scratch, &surfaces[0], err) &&
-           open_surface(candidate, scratch, &surfaces[1], err) &&
-           measure_one_way(m, &surfaces[0], &surfaces[1], scratch, err) &&
-           measure_one_way(m, &surfaces[1], &surfaces[0], scratch, err);
+    struct deviation_surface *surface = arena_array(arena, struct deviation_surface, 1);
+    if (surface == NULL) {
+        return arena_full(arena, err);
+    }
+    *out = surface;
+    return open_surface(full, arena, surface, err);
 }
 
-bool deviation_measure(const struct shape *full, const struct shape *candidate, double tolerance_m,
-                       double relative, struct arena *scratch, struct deviation *out,
-                       struct err *err)
-{
-    return deviation_measure_within(full, candidate, tolerance_m, relative, DEVIATION_STEPS_MAX,
-                                    scratch, out, err);
-}
-
-bool deviation_measure_within(const struct shape *full, const struct shape *candidate,
-                              double tolerance_m, double relative, size_t steps_max,
-                              struct arena *scratch, struct deviation *out, struct err *err)
+bool deviation_from(const struct deviation_surface *full, const struct shape *candidate,
+                    double tolerance_m, double relative, size_t steps_max, struct arena *scratch,
+                    struct deviation *out, struct err *err)
 {
     assert(tolerance_m > 0 && relative >= 0);
     const struct arena_mark mark = arena_mark(scratch);
@@ -421,10 +427,26 @@ bool deviation_measure_within(const struct shape *full, const struct shape *cand
                           .tolerance_m = tolerance_m,
                           .relative = relative,
                           .steps_max = steps_max};
-    const bool ok = measure(full, candidate, &m, scratch, err);
+    struct deviation_surface other;
+    const bool ok = open_surface(candidate, scratch, &other, err) &&
+                    measure_one_way(&m, full, &other, scratch, err) &&
+                    measure_one_way(&m, &other, full, scratch, err);
     arena_reset(scratch, mark);
     if (ok) {
-        *out = (struct deviation){.upper_m = fmax(m.settled_m, m.lower_m), .lower_m = m.lower_m};
+        *out = (struct deviation){.upper_m = larger(m.settled_m, m.lower_m), .lower_m = m.lower_m};
     }
+    return ok;
+}
+
+bool deviation_measure(const struct shape *full, const struct shape *candidate, double tolerance_m,
+                       double relative, struct arena *scratch, struct deviation *out,
+                       struct err *err)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const struct deviation_surface *surface;
+    const bool ok = deviation_open(full, scratch, &surface, err) &&
+                    deviation_from(surface, candidate, tolerance_m, relative, DEVIATION_STEPS_MAX,
+                                   scratch, out, err);
+    arena_reset(scratch, mark);
     return ok;
 }

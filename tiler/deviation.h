@@ -40,11 +40,18 @@ ERR_CHECKED bool deviation_measure(const struct shape *full, const struct shape 
 
 enum { DEVIATION_STEPS_MAX = 1 << 13 };
 
-/* The same with a limit of its own: what a run can afford for each of a million
- * features. */
-ERR_CHECKED bool deviation_measure_within(const struct shape *full, const struct shape *candidate,
-                                          double tolerance_m, double relative, size_t steps_max,
-                                          struct arena *scratch, struct deviation *out,
-                                          struct err *err);
+/*
+ * The same in two steps, for a feature whose versions are all measured against
+ * the same full detail, with a limit of its own: what a run can afford for each
+ * of a million features.
+ *
+ * Memory   *out lives in `arena`, and borrows `full`
+ */
+struct deviation_surface;
+ERR_CHECKED bool deviation_open(const struct shape *full, struct arena *arena,
+                                const struct deviation_surface **out, struct err *err);
+ERR_CHECKED bool deviation_from(const struct deviation_surface *full, const struct shape *candidate,
+                                double tolerance_m, double relative, size_t steps_max,
+                                struct arena *scratch, struct deviation *out, struct err *err);
 
 #endif

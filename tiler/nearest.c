@@ -11,8 +11,20 @@ struct box_node {
     uint32_t count; /* of a leaf; 0 for others */
 };
 
+/* The sine between two sides below which rounding would turn the plane by more
+ * than a millionth: such a triangle counts as its sides. */
+static const double SLIVER = 1e-9;
+
+/* Points with dot(normal, point) = at. */
+struct plane {
+    struct vec3 normal; /* unit, or zero without area */
+    double at;
+    bool has_area;
+};
+
 struct nearest {
     struct nearest_triangle *triangles;
+    struct plane *planes; /* one per triangle */
     uint32_t triangle_count;
     struct box_node *nodes; /* NULL: tried one by one */
     uint32_t node_count;
@@ -34,40 +46,107 @@ static double clamp01(double value)
     return value < 0 ? 0 : value > 1 ? 1 : value;
 }
 
+static double square_between(struct vec3 a, struct vec3 b)
+{
+    const struct vec3 away = vec3_sub(a, b);
+    return vec3_dot(away, away);
+}
+
 static double square_to_segment(struct vec3 p, struct vec3 a, struct vec3 b)
 {
     const struct vec3 along = vec3_sub(b, a);
     const double length2 = vec3_dot(along, along);
     const double t = length2 > 0 ? clamp01(vec3_dot(vec3_sub(p, a), along) / length2) : 0;
-    const struct vec3 away = vec3_sub(p, vec3_add(a, vec3_scale(along, t)));
-    return vec3_dot(away, away);
+    return square_between(p, vec3_add(a, vec3_scale(along, t)));
 }
 
-/* Inside the prism over the triangle the plane is nearest, else one of the
- * three sides; a triangle without area is its sides. */
-static double square_to_triangle(struct vec3 p, const struct nearest_triangle *t)
+/*
+ * By the region of the plane that the point lies over: a corner's, a side's, or
+ * the inside, whose distance is that to the plane. A triangle without area is
+ * its sides.
+ */
+static double square_to_triangle(struct vec3 p, const struct nearest_triangle *t, double to_plane2,
+                                 bool has_plane)
 {
     const struct vec3 a = t->corners[0];
     const struct vec3 b = t->corners[1];
     const struct vec3 c = t->corners[2];
-    const struct vec3 normal = vec3_cross(vec3_sub(b, a), vec3_sub(c, a));
-    const double area2 = vec3_dot(normal, normal);
-    const bool is_over = area2 > 0 &&
-                         vec3_dot(vec3_cross(vec3_sub(b, a), vec3_sub(p, a)), normal) >= 0 &&
-                         vec3_dot(vec3_cross(vec3_sub(c, b), vec3_sub(p, b)), normal) >= 0 &&
-                         vec3_dot(vec3_cross(vec3_sub(a, c), vec3_sub(p, c)), normal) >= 0;
-    if (is_over) {
-        const double height = vec3_dot(vec3_sub(p, a), normal);
-        return height * height / area2;
+    if (!has_plane) {
+        return smaller(square_to_segment(p, a, b),
+                       smaller(square_to_segment(p, b, c), square_to_segment(p, c, a)));
     }
-    return smaller(square_to_segment(p, a, b),
-                   smaller(square_to_segment(p, b, c), square_to_segment(p, c, a)));
+    const struct vec3 ab = vec3_sub(b, a);
+    const struct vec3 ac = vec3_sub(c, a);
+    const struct vec3 ap = vec3_sub(p, a);
+    const double ap_ab = vec3_dot(ap, ab);
+    const double ap_ac = vec3_dot(ap, ac);
+    if (ap_ab <= 0 && ap_ac <= 0) {
+        return vec3_dot(ap, ap);
+    }
+    const struct vec3 bp = vec3_sub(p, b);
+    const double bp_ab = vec3_dot(bp, ab);
+    const double bp_ac = vec3_dot(bp, ac);
+    if (bp_ab >= 0 && bp_ac <= bp_ab) {
+        return vec3_dot(bp, bp);
+    }
+    const double over_c = ap_ab * bp_ac - bp_ab * ap_ac;
+    if (over_c <= 0 && ap_ab >= 0 && bp_ab <= 0) {
+        return square_to_segment(p, a, b);
+    }
+    const struct vec3 cp = vec3_sub(p, c);
+    const double cp_ab = vec3_dot(cp, ab);
+    const double cp_ac = vec3_dot(cp, ac);
+    if (cp_ac >= 0 && cp_ab <= cp_ac) {
+        return vec3_dot(cp, cp);
+    }
+    const double over_b = cp_ab * ap_ac - ap_ab * cp_ac;
+    if (over_b <= 0 && ap_ac >= 0 && cp_ac <= 0) {
+        return square_to_segment(p, c, a);
+    }
+    const double over_a = bp_ab * cp_ac - cp_ab * bp_ac;
+    if (over_a <= 0 && bp_ac >= bp_ab && cp_ab >= cp_ac) {
+        return square_to_segment(p, b, c);
+    }
+    return to_plane2;
+}
+
+/* The triangle's plane; a zero normal when it has none. */
+static struct plane plane_of(const struct nearest_triangle *t)
+{
+    const struct vec3 ab = vec3_sub(t->corners[1], t->corners[0]);
+    const struct vec3 ac = vec3_sub(t->corners[2], t->corners[0]);
+    const struct vec3 normal = vec3_cross(ab, ac);
+    const double length = vec3_length(normal);
+    if (!(length > SLIVER * vec3_length(ab) * vec3_length(ac))) {
+        return (struct plane){.has_area = false};
+    }
+    const struct vec3 unit = vec3_scale(normal, 1 / length);
+    return (struct plane){.normal = unit, .at = vec3_dot(unit, t->corners[0]), .has_area = true};
+}
+
+static double square_to_plane(struct vec3 p, const struct plane *plane)
+{
+    const double away = vec3_dot(p, plane->normal) - plane->at;
+    return away * away;
+}
+
+/* The square of the distance, or anything that is not less than `limit2`. Most
+ * triangles are too far by their plane alone. */
+static double square_below(const struct nearest *nearest, struct vec3 p, uint32_t triangle,
+                           double limit2)
+{
+    const struct plane *plane = &nearest->planes[triangle];
+    const double to_plane2 = square_to_plane(p, plane);
+    if (to_plane2 >= limit2) {
+        return to_plane2;
+    }
+    return square_to_triangle(p, &nearest->triangles[triangle], to_plane2, plane->has_area);
 }
 
 double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32_t triangle)
 {
     assert(triangle < nearest->triangle_count);
-    return sqrt(square_to_triangle(point, &nearest->triangles[triangle]));
+    return sqrt(square_below(nearest, point, triangle, INFINITY));
 }
 
 const struct nearest_triangle *nearest_triangle_at(const struct nearest *nearest, uint32_t triangle)
@@ -166,7 +245,8 @@ bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, str
         return arena_full(arena, err);
     }
     nearest->triangles = arena_array(arena, struct nearest_triangle, count);
-    if (nearest->triangles == NULL) {
+    nearest->planes = arena_array(arena, struct plane, count);
+    if (nearest->triangles == NULL || nearest->planes == NULL) {
         return arena_full(arena, err);
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -180,6 +260,9 @@ bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, str
         }
         nearest->node_count = 1;
         build_node(nearest, 0, 0, count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        nearest->planes[i] = plane_of(&nearest->triangles[i]);
     }
     *out = nearest;
     return true;
@@ -197,7 +280,7 @@ static void try_range(const struct nearest *nearest, struct vec3 point, uint32_t
                       uint32_t count, double *best2, uint32_t *best)
 {
     for (uint32_t i = first; i < first + count; i++) {
-        const double found = square_to_triangle(point, &nearest->triangles[i]);
+        const double found = square_below(nearest, point, i, *best2);
         if (found < *best2) {
             *best2 = found;
             *best = i;
@@ -233,8 +316,9 @@ double nearest_find(const struct nearest *nearest, struct vec3 point, uint32_t *
     double best2 = INFINITY;
     uint32_t best = 0;
     if (*io_triangle != UINT32_MAX) {
+        assert(*io_triangle < nearest->triangle_count);
         best = *io_triangle;
-        best2 = square_to_triangle(point, &nearest->triangles[best]);
+        best2 = square_below(nearest, point, best, INFINITY);
     }
     if (nearest->nodes == NULL) {
         try_range(nearest, point, 0, nearest->triangle_count, &best2, &best);

@@ -103,12 +103,15 @@ static inline bool box3_is_empty(struct box3 box)
     return box.min.x > box.max.x;
 }
 
+/* fmin() and fmax() are calls, for the sake of NaN: here a NaN is not added. */
 static inline void box3_add(struct box3 *box, struct vec3 point)
 {
-    box->min = (struct vec3){fmin(box->min.x, point.x), fmin(box->min.y, point.y),
-                             fmin(box->min.z, point.z)};
-    box->max = (struct vec3){fmax(box->max.x, point.x), fmax(box->max.y, point.y),
-                             fmax(box->max.z, point.z)};
+    box->min.x = point.x < box->min.x ? point.x : box->min.x;
+    box->min.y = point.y < box->min.y ? point.y : box->min.y;
+    box->min.z = point.z < box->min.z ? point.z : box->min.z;
+    box->max.x = point.x > box->max.x ? point.x : box->max.x;
+    box->max.y = point.y > box->max.y ? point.y : box->max.y;
+    box->max.z = point.z > box->max.z ? point.z : box->max.z;
 }
 
 static inline void box3_join(struct box3 *box, struct box3 other)
