@@ -25,6 +25,7 @@ struct plane {
 struct nearest {
     struct nearest_triangle *triangles;
     struct plane *planes; /* one per triangle */
+    struct box3 *boxes;   /* one per triangle */
     uint32_t triangle_count;
     struct box_node *nodes; /* NULL: tried one by one */
     uint32_t node_count;
@@ -130,8 +131,16 @@ static double square_to_plane(struct vec3 p, const struct plane *plane)
     return away * away;
 }
 
+static double square_to_box(struct vec3 p, const struct box3 *box)
+{
+    const double x = larger(0, larger(box->min.x - p.x, p.x - box->max.x));
+    const double y = larger(0, larger(box->min.y - p.y, p.y - box->max.y));
+    const double z = larger(0, larger(box->min.z - p.z, p.z - box->max.z));
+    return x * x + y * y + z * z;
+}
+
 /* The square of the distance, or anything that is not less than `limit2`. Most
- * triangles are too far by their plane alone. */
+ * triangles are too far by their plane or their box alone. */
 static double square_below(const struct nearest *nearest, struct vec3 p, uint32_t triangle,
                            double limit2)
 {
@@ -139,6 +148,10 @@ static double square_below(const struct nearest *nearest, struct vec3 p, uint32_
     const double to_plane2 = square_to_plane(p, plane);
     if (to_plane2 >= limit2) {
         return to_plane2;
+    }
+    const double to_box2 = square_to_box(p, &nearest->boxes[triangle]);
+    if (to_box2 >= limit2) {
+        return to_box2;
     }
     return square_to_triangle(p, &nearest->triangles[triangle], to_plane2, plane->has_area);
 }
@@ -246,7 +259,8 @@ bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, str
     }
     nearest->triangles = arena_array(arena, struct nearest_triangle, count);
     nearest->planes = arena_array(arena, struct plane, count);
-    if (nearest->triangles == NULL || nearest->planes == NULL) {
+    nearest->boxes = arena_array(arena, struct box3, count);
+    if (nearest->triangles == NULL || nearest->planes == NULL || nearest->boxes == NULL) {
         return arena_full(arena, err);
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -263,17 +277,10 @@ bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, str
     }
     for (uint32_t i = 0; i < count; i++) {
         nearest->planes[i] = plane_of(&nearest->triangles[i]);
+        nearest->boxes[i] = box_of(&nearest->triangles[i], 1);
     }
     *out = nearest;
     return true;
-}
-
-static double square_to_box(struct vec3 p, const struct box3 *box)
-{
-    const double x = larger(0, larger(box->min.x - p.x, p.x - box->max.x));
-    const double y = larger(0, larger(box->min.y - p.y, p.y - box->max.y));
-    const double z = larger(0, larger(box->min.z - p.z, p.z - box->max.z));
-    return x * x + y * y + z * z;
 }
 
 static void try_range(const struct nearest *nearest, struct vec3 point, uint32_t first,
