@@ -145,7 +145,8 @@ static bool draw_tile(void *self, const struct mesh_tile *content, struct mat4 f
             for (int c = 0; c < 3; c++) {
                 corners[c] = corner_of(mesh, material, view, mesh->indices[k + (uint32_t)c]);
             }
-            raster_triangle(drawer->raster, corners, material->is_double_sided);
+            const struct raster_face face = {.is_two_sided = material->is_double_sided};
+            raster_triangle(drawer->raster, corners, &face);
         }
     }
     return true;

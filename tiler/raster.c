@@ -2,6 +2,7 @@
 #include "tiler/raster.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* Linear light. The sky lights what looks up, the ground what looks down. */
 static const float SUN[3] = {0.80f, 0.77f, 0.70f};
@@ -16,17 +17,16 @@ static const float HORIZON[3] = {0.70f, 0.78f, 0.86f};
 static const double HAZE_HEIGHTS = 40;
 static const double HAZE_MIN_M = 20000;
 
-struct sample {
-    float color[3];
-    float inverse_depth; /* 1 / distance along the view; 0 nothing */
-};
-
+/* Samples row by row from the top, in arrays of their own: the depth test
+ * decides most of them. */
 struct raster {
     struct raster_view view;
     uint32_t width, height; /* in samples */
     double scale;           /* samples per unit of slope */
     double haze_m;
-    struct sample *samples;
+    float *depths; /* 1 / distance along the view; 0 nothing opaque */
+    float *colors; /* three each, linear, lit, without haze */
+    uint32_t *ids; /* of what is seen; 0 nothing */
 };
 
 static void add_haze(const struct raster *raster, double distance_m, float color[3])
@@ -47,11 +47,12 @@ static void light(const struct raster *raster, struct vec3 normal, const float a
     }
 }
 
-/* What is behind everything at a sample: ground, or sky. */
-static void background(const struct raster *raster, uint32_t x, uint32_t y, float out[3])
+/* What is behind everything in a pixel: ground, or sky. Haze lies on it already. */
+static void background(const struct raster *raster, uint32_t px, uint32_t py, float out[3])
 {
-    const struct vec3 ray = {(x + 0.5 - raster->width / 2.0) / raster->scale,
-                             -(y + 0.5 - raster->height / 2.0) / raster->scale, -1};
+    const double n = raster->view.samples;
+    const struct vec3 ray = {((px + 0.5) * n - raster->width / 2.0) / raster->scale,
+                             -((py + 0.5) * n - raster->height / 2.0) / raster->scale, -1};
     const double slope = vec3_dot(ray, raster->view.up_camera) / vec3_length(ray);
     const double along = raster->view.ground_camera_m / vec3_dot(ray, raster->view.up_camera);
     if (raster->view.has_ground && slope < 0 && along > 0) {
@@ -66,12 +67,23 @@ static void background(const struct raster *raster, uint32_t x, uint32_t y, floa
     }
 }
 
+/* One colour a pixel: it hardly changes within one, and four by four samples of
+ * it took longer than a small city. */
 static void fill_background(struct raster *raster)
 {
-    for (uint32_t y = 0; y < raster->height; y++) {
-        for (uint32_t x = 0; x < raster->width; x++) {
-            struct sample *sample = &raster->samples[(size_t)y * raster->width + x];
-            background(raster, x, y, sample->color);
+    const uint32_t n = raster->view.samples;
+    const size_t row = 3 * (size_t)raster->width;
+    for (uint32_t py = 0; py < raster->view.height_px; py++) {
+        float *first = raster->colors + (size_t)py * n * row;
+        for (uint32_t px = 0; px < raster->view.width_px; px++) {
+            float color[3];
+            background(raster, px, py, color);
+            for (uint32_t i = 0; i < n; i++) {
+                memcpy(first + 3 * ((size_t)px * n + i), color, sizeof color);
+            }
+        }
+        for (uint32_t j = 1; j < n; j++) {
+            memcpy(first + j * row, first, row * sizeof(float));
         }
     }
 }
@@ -89,8 +101,11 @@ bool raster_open(const struct raster_view *view, struct arena *run, struct raste
     raster->height = view->height_px * view->samples;
     raster->scale = raster->height / (2 * tan(view->fov_y_rad / 2));
     raster->haze_m = fmax(HAZE_MIN_M, HAZE_HEIGHTS * fabs(view->ground_camera_m));
-    raster->samples = arena_array(run, struct sample, (size_t)raster->width * raster->height);
-    if (raster->samples == NULL) {
+    const size_t count = (size_t)raster->width * raster->height;
+    raster->depths = arena_array(run, float, count);
+    raster->colors = arena_array(run, float, 3 * count);
+    raster->ids = arena_array(run, uint32_t, count);
+    if (raster->depths == NULL || raster->colors == NULL || raster->ids == NULL) {
         return arena_full(run, err);
     }
     fill_background(raster);
@@ -122,65 +137,155 @@ static struct projected project(const struct raster *raster, const struct raster
     return out;
 }
 
-static double edge(const struct projected *a, const struct projected *b, double x, double y)
-{
-    return (b->x - a->x) * (y - a->y) - (b->y - a->y) * (x - a->x);
-}
-
 static uint32_t clamp_sample(double value, uint32_t end)
 {
     return value <= 0 ? 0 : value >= end ? end : (uint32_t)value;
 }
 
-static void put_sample(const struct raster *raster, struct sample *sample, double inverse_depth,
-                       const double color_over_depth[4])
+/* The samples of a row or column whose middles lie from `from` on, not at `to`:
+ * what two triangles share at an edge is drawn once, and no gap is between. */
+static uint32_t first_sample(double from, uint32_t end)
 {
-    if (inverse_depth <= (double)sample->inverse_depth) {
+    return clamp_sample(ceil(from - 0.5), end);
+}
+
+/* What is drawn over a triangle: a quantity at a sample is at + x * along_x +
+ * y * along_y from the first corner. */
+struct slope {
+    double at, along_x, along_y;
+};
+
+static struct slope slope_of(const struct projected *a, const struct projected *b,
+                             const struct projected *c, double at_a, double at_b, double at_c)
+{
+    const double ux = b->x - a->x;
+    const double uy = b->y - a->y;
+    const double vx = c->x - a->x;
+    const double vy = c->y - a->y;
+    const double area = ux * vy - vx * uy;
+    const double u = at_b - at_a;
+    const double v = at_c - at_a;
+    return (struct slope){at_a, (u * vy - v * uy) / area, (v * ux - u * vx) / area};
+}
+
+struct filling {
+    struct raster *raster;
+    const struct projected *origin;
+    struct slope depth;
+    double depth_min, depth_max; /* slivers: a slope may lead far astray */
+    struct slope color[4];
+    bool is_plain; /* one colour, opaque, as nearly all are */
+    float plain[3];
+    uint32_t id;
+};
+
+static void put_sample(const struct filling *f, size_t at, double x, double y, float inverse_depth)
+{
+    struct raster *raster = f->raster;
+    float *color = raster->colors + 3 * at;
+    if (f->is_plain) {
+        memcpy(color, f->plain, sizeof f->plain);
+        raster->depths[at] = inverse_depth;
+        raster->ids[at] = f->id;
         return;
     }
-    float color[3];
-    for (int i = 0; i < 3; i++) {
-        color[i] = (float)(color_over_depth[i] / inverse_depth);
+    float own[4];
+    for (int i = 0; i < 4; i++) {
+        const struct slope *s = &f->color[i];
+        own[i] = (float)(s->at + x * s->along_x + y * s->along_y) / inverse_depth;
     }
-    const float alpha = (float)(color_over_depth[3] / inverse_depth);
-    add_haze(raster, 1 / inverse_depth, color);
+    const float alpha = fminf(1, fmaxf(0, own[3]));
     for (int i = 0; i < 3; i++) {
-        sample->color[i] += (color[i] - sample->color[i]) * alpha;
+        color[i] += (fmaxf(0, own[i]) - color[i]) * alpha;
+    }
+    if (alpha > 0) {
+        raster->ids[at] = f->id;
     }
     /* Glass hides nothing that is drawn later behind it; what is drawn before
      * shows through. */
     if (alpha > 0.99f) {
-        sample->inverse_depth = (float)inverse_depth;
+        raster->depths[at] = inverse_depth;
     }
 }
 
-static void fill(struct raster *raster, const struct projected *a, const struct projected *b,
+static void fill_row(const struct filling *f, uint32_t row, double left, double right)
+{
+    const struct raster *raster = f->raster;
+    const uint32_t x0 = first_sample(left, raster->width);
+    const uint32_t x1 = first_sample(right, raster->width);
+    const size_t first = (size_t)row * raster->width;
+    const double y = row + 0.5 - f->origin->y;
+    const double depth = f->depth.at + y * f->depth.along_y;
+    for (uint32_t column = x0; column < x1; column++) {
+        const double x = column + 0.5 - f->origin->x;
+        double inverse = depth + x * f->depth.along_x;
+        inverse = inverse < f->depth_min ? f->depth_min : inverse;
+        inverse = inverse > f->depth_max ? f->depth_max : inverse;
+        if ((float)inverse > raster->depths[first + column]) {
+            put_sample(f, first + column, x, y, (float)inverse);
+        }
+    }
+}
+
+/* Where the edge crosses a row's middle; the same for both triangles at it. */
+static double cross_row(const struct projected *top, const struct projected *bottom, double y)
+{
+    return top->x + (y - top->y) * ((bottom->x - top->x) / (bottom->y - top->y));
+}
+
+static void sort_by_y(const struct projected *corners[3])
+{
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 2 - i; k++) {
+            const struct projected *a = corners[k];
+            const struct projected *b = corners[k + 1];
+            if (a->y > b->y || (a->y == b->y && a->x > b->x)) {
+                corners[k] = b;
+                corners[k + 1] = a;
+            }
+        }
+    }
+}
+
+static void fill_rows(const struct filling *f, const struct projected *a, const struct projected *b,
+                      const struct projected *c)
+{
+    const struct projected *by_y[3] = {a, b, c};
+    sort_by_y(by_y);
+    const struct raster *raster = f->raster;
+    const uint32_t end = first_sample(by_y[2]->y, raster->height);
+    for (uint32_t row = first_sample(by_y[0]->y, raster->height); row < end; row++) {
+        const double y = row + 0.5;
+        const double through = cross_row(by_y[0], by_y[2], y);
+        const double beside =
+            y < by_y[1]->y ? cross_row(by_y[0], by_y[1], y) : cross_row(by_y[1], by_y[2], y);
+        fill_row(f, row, fmin(through, beside), fmax(through, beside));
+    }
+}
+
+static bool is_plain(const struct raster_corner corners[3], float lit[3][3])
+{
+    const bool is_opaque =
+        corners[0].color[3] > 0.99f && corners[1].color[3] > 0.99f && corners[2].color[3] > 0.99f;
+    return is_opaque && memcmp(lit[0], lit[1], sizeof lit[0]) == 0 &&
+           memcmp(lit[0], lit[2], sizeof lit[0]) == 0;
+}
+
+static void fill(struct filling *f, const struct projected *a, const struct projected *b,
                  const struct projected *c)
 {
-    const double area = edge(a, b, c->x, c->y);
+    const double area = (b->x - a->x) * (c->y - a->y) - (c->x - a->x) * (b->y - a->y);
     if (!(fabs(area) > 1e-12)) {
         return;
     }
-    const uint32_t x0 = clamp_sample(floor(fmin(a->x, fmin(b->x, c->x))), raster->width);
-    const uint32_t x1 = clamp_sample(ceil(fmax(a->x, fmax(b->x, c->x))), raster->width);
-    const uint32_t y0 = clamp_sample(floor(fmin(a->y, fmin(b->y, c->y))), raster->height);
-    const uint32_t y1 = clamp_sample(ceil(fmax(a->y, fmax(b->y, c->y))), raster->height);
-    for (uint32_t y = y0; y < y1; y++) {
-        for (uint32_t x = x0; x < x1; x++) {
-            const double u = edge(b, c, x + 0.5, y + 0.5) / area;
-            const double v = edge(c, a, x + 0.5, y + 0.5) / area;
-            const double w = 1 - u - v;
-            if (u < 0 || v < 0 || w < 0) {
-                continue;
-            }
-            double color[4];
-            for (int i = 0; i < 4; i++) {
-                color[i] = u * a->color[i] + v * b->color[i] + w * c->color[i];
-            }
-            put_sample(raster, &raster->samples[(size_t)y * raster->width + x],
-                       u * a->inverse_depth + v * b->inverse_depth + w * c->inverse_depth, color);
-        }
+    f->origin = a;
+    f->depth = slope_of(a, b, c, a->inverse_depth, b->inverse_depth, c->inverse_depth);
+    f->depth_min = fmin(a->inverse_depth, fmin(b->inverse_depth, c->inverse_depth));
+    f->depth_max = fmax(a->inverse_depth, fmax(b->inverse_depth, c->inverse_depth));
+    for (int i = 0; i < 4 && !f->is_plain; i++) {
+        f->color[i] = slope_of(a, b, c, a->color[i], b->color[i], c->color[i]);
     }
+    fill_rows(f, a, b, c);
 }
 
 static struct raster_corner between(const struct raster_corner *a, const struct raster_corner *b,
@@ -216,27 +321,51 @@ static int clip_near(const struct raster *raster, const struct raster_corner cor
     return count;
 }
 
-void raster_triangle(struct raster *raster, const struct raster_corner corners[3],
-                     bool is_two_sided)
+/* Whether it lies wholly beside the picture: most of a city often does. */
+static bool is_beside(const struct raster *raster, const struct raster_corner corners[3])
 {
+    const double across = raster->width / (2 * raster->scale);
+    const double upward = raster->height / (2 * raster->scale);
+    int out = 15;
+    for (int i = 0; i < 3; i++) {
+        const struct vec3 at = corners[i].at_camera;
+        out &= (at.x < at.z * across) | (-at.x < at.z * across) << 1 | (at.y < at.z * upward) << 2 |
+               (-at.y < at.z * upward) << 3;
+    }
+    return out != 0;
+}
+
+void raster_triangle(struct raster *raster, const struct raster_corner corners[3],
+                     const struct raster_face *face)
+{
+    if (is_beside(raster, corners)) {
+        return;
+    }
     const struct vec3 across = vec3_cross(vec3_sub(corners[1].at_camera, corners[0].at_camera),
                                           vec3_sub(corners[2].at_camera, corners[0].at_camera));
     const bool is_back = vec3_dot(across, corners[0].at_camera) > 0;
-    if (is_back && !is_two_sided) {
+    if (is_back && !face->is_two_sided) {
         return;
     }
     struct raster_corner clipped[4];
     const int count = clip_near(raster, corners, clipped);
     struct projected projected[4];
+    float lit[4][3];
     for (int i = 0; i < count; i++) {
-        float lit[3];
         const struct vec3 normal =
             is_back ? vec3_scale(clipped[i].normal_camera, -1) : clipped[i].normal_camera;
-        light(raster, normal, clipped[i].color, lit);
-        projected[i] = project(raster, &clipped[i], lit);
+        light(raster, normal, clipped[i].color, lit[i]);
+        projected[i] = project(raster, &clipped[i], lit[i]);
     }
     for (int i = 2; i < count; i++) {
-        fill(raster, &projected[0], &projected[i - 1], &projected[i]);
+        const struct raster_corner three[3] = {clipped[0], clipped[i - 1], clipped[i]};
+        float three_lit[3][3];
+        memcpy(three_lit[0], lit[0], sizeof lit[0]);
+        memcpy(three_lit[1], lit[i - 1], 2 * sizeof lit[0]);
+        struct filling f = {
+            .raster = raster, .is_plain = is_plain(three, three_lit), .id = face->id};
+        memcpy(f.plain, lit[0], sizeof f.plain);
+        fill(&f, &projected[0], &projected[i - 1], &projected[i]);
     }
 }
 
@@ -253,10 +382,14 @@ static void average_pixel(const struct raster *raster, uint32_t px, uint32_t py,
     float sum[3] = {0};
     for (uint32_t j = 0; j < n; j++) {
         for (uint32_t i = 0; i < n; i++) {
-            const struct sample *sample =
-                &raster->samples[(size_t)(py * n + j) * raster->width + px * n + i];
+            const size_t at = (size_t)(py * n + j) * raster->width + px * n + i;
+            float color[3];
+            memcpy(color, raster->colors + 3 * at, sizeof color);
+            if (raster->depths[at] > 0) {
+                add_haze(raster, 1 / (double)raster->depths[at], color);
+            }
             for (int k = 0; k < 3; k++) {
-                sum[k] += fminf(1, sample->color[k]);
+                sum[k] += fminf(1, color[k]);
             }
         }
     }
@@ -264,6 +397,11 @@ static void average_pixel(const struct raster *raster, uint32_t px, uint32_t py,
         out[k] = encode(sum[k] / (float)(n * n));
     }
     out[3] = 255;
+}
+
+struct raster_samples raster_samples(const struct raster *raster)
+{
+    return (struct raster_samples){raster->width, raster->height, raster->ids, raster->depths};
 }
 
 bool raster_finish(const struct raster *raster, struct arena *run, struct image *out,

@@ -7,7 +7,8 @@
  * a sun and a sky, on a ground plane.
  *
  * It is a measuring instrument, so it is plain and repeatable: no threads, no
- * clock, samples on a fixed grid that are averaged in linear light.
+ * clock, samples on a fixed grid that are averaged in linear light. Two triangles
+ * that share an edge leave no gap between them and draw no sample twice.
  *
  * Frame    the camera's: metres, x right, y up, z toward the viewer (what is
  *          seen has z < 0)
@@ -30,7 +31,7 @@ struct raster_view {
 
 struct raster;
 
-/* Opens a picture with sky and ground in it. Memory: all in `run`, 16 bytes a
+/* Opens a picture with sky and ground in it. Memory: all in `run`, 20 bytes a
  * sample. ERR_LIMIT from it. */
 ERR_CHECKED bool raster_open(const struct raster_view *view, struct arena *run, struct raster **out,
                              struct err *err);
@@ -41,10 +42,24 @@ struct raster_corner {
     float color[4];            /* linear */
 };
 
+struct raster_face {
+    uint32_t id; /* what it belongs to; 0 nothing that has a name */
+    bool is_two_sided;
+};
+
 /* Blended triangles should come after the opaque ones behind them. Seen from
  * behind, a triangle is drawn only when it is two-sided. */
 void raster_triangle(struct raster *raster, const struct raster_corner corners[3],
-                     bool is_two_sided);
+                     const struct raster_face *face);
+
+/* What was drawn, sample by sample: rows from the top, width * samples wide. */
+struct raster_samples {
+    uint32_t width, height;
+    const uint32_t *ids; /* of the faces; 0 sky, ground, nothing with a name */
+    const float *depths; /* 1 / metres along the view; 0 nothing opaque */
+};
+
+struct raster_samples raster_samples(const struct raster *raster);
 
 /* Samples averaged; memory of *out in `run`. */
 ERR_CHECKED bool raster_finish(const struct raster *raster, struct arena *run, struct image *out,
