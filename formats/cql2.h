@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FORMATS_CQL2_H
+#define FORMATS_CQL2_H
+
+/*
+ * cql2.h - filters in the Common Query Language: text to a condition in SQL
+ * with bound parameters.
+ *
+ *     storeys >= 10 AND (class = 'Building' OR name LIKE '福田%')
+ *     measuredHeight BETWEEN 20 AND 40 AND use IN ('office','school')
+ *     address IS NOT NULL AND S_INTERSECTS(geometry, BBOX(114.0,22.5,114.1,22.6))
+ *
+ * No byte of the filter reaches the SQL text: names become quoted columns that
+ * exist, values become parameters, geometries numbers.
+ *
+ * Source   OGC CQL2 (21-065r2), conformance classes cql2-text, basic-cql2,
+ *          advanced-comparison-operators (LIKE, BETWEEN, IN), casei,
+ *          basic-spatial-functions (S_INTERSECTS with points, boxes, polygons),
+ *          property-property
+ * Limits   64 KiB of text, 64 levels, 1,000 terms, 10,000 points a geometry:
+ *          ERR_LIMIT
+ * Threads  no state
+ */
+
+#include "formats/base/arena.h"
+#include "formats/geopackage.h"
+#include "formats/plan_area.h"
+
+struct cql2 {
+    struct geopackage_condition condition; /* `meets` is for the caller to set */
+    const struct plan_area *areas;         /* geometry number i, lon lat degrees */
+    size_t area_count;
+};
+
+/*
+ * Memory   *out lives in `request`
+ * Errors   ERR_SYNTAX  not CQL2      ERR_SCHEMA  no such property
+ *          ERR_UNSUPPORTED  a function or operator that is not among the classes above
+ *          each with line 1 and the column
+ */
+ERR_CHECKED bool cql2_read_text(struct text filter, const struct geopackage *columns,
+                                struct arena *request, struct cql2 *out, struct err *err);
+
+#endif
