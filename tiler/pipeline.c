@@ -59,6 +59,7 @@ static bool open_run(struct run *run, struct err *err)
            spool_open(folder, "spool of features", &run->arena, &run->features, err) &&
            spool_open(folder, "spool of placed features", &run->arena, &run->placed, err) &&
            spool_open(folder, "spool of coarser versions", &run->arena, &run->figures, err) &&
+           spool_open(folder, "spool of groups", &run->arena, &run->groups, err) &&
            inputs_list(run, err);
 }
 
@@ -161,6 +162,7 @@ void pipeline_release(struct run *run)
     spool_close(run->features);
     spool_close(run->placed);
     spool_close(run->figures);
+    spool_close(run->groups);
     id_table_close(run->ids);
     for (size_t i = 0; i < run->crs_count; i++) {
         buf_release(&run->crs[i].sample);

@@ -84,6 +84,8 @@ struct run_node {
     uint32_t triangle_count;
     uint64_t figures_offset; /* in the figures spool; what its parent may show */
     bool has_figures;
+    uint64_t groups_offset; /* in the groups spool; the groups that this tile made: group.h */
+    uint64_t groups_bytes;  /* 0: none */
 };
 
 struct run_stage {
@@ -137,6 +139,7 @@ struct run {
 
     struct buf nodes; /* struct run_node each; the last is the root */
     struct spool *figures;
+    struct spool *groups; /* who is in which group, for the index: group.h */
     struct publish *publish;
 
     struct run_counts counts;
