@@ -2,29 +2,67 @@
 #include "formats/image_png.h"
 
 #include <setjmp.h>
+#include <stdlib.h>
 
 #include <png.h>
 
-struct writing {
-    struct buf *out;
+#include "formats/packing.h"
+
+enum { SIGNATURE_BYTES = 8, HEADER_BYTES = 33 };
+
+/* ---- reading ---- */
+
+static uint32_t load_u32be(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+bool image_png_probe(struct span bytes, struct image_facts *out, struct err *err)
+{
+    enum { GREY_ALPHA = 4, RGB_ALPHA = 6 };
+    if (bytes.size < HEADER_BYTES || memcmp(bytes.data + SIGNATURE_BYTES + 4, "IHDR", 4) != 0) {
+        return err_set(err, ERR_SYNTAX, "a PNG without its header");
+    }
+    const uint8_t color = bytes.data[25];
+    bool is_keyed = false;
+    /* A clear colour, or alpha of a palette, comes before the pixels. */
+    for (size_t at = HEADER_BYTES; bytes.size - at >= 12;) {
+        const uint32_t size = load_u32be(bytes.data + at);
+        if (memcmp(bytes.data + at + 4, "IDAT", 4) == 0 || size > bytes.size - at - 12) {
+            break;
+        }
+        is_keyed = is_keyed || memcmp(bytes.data + at + 4, "tRNS", 4) == 0;
+        at += 12 + (size_t)size;
+    }
+    *out = (struct image_facts){.format = IMAGE_PNG,
+                                .width = load_u32be(bytes.data + 16),
+                                .height = load_u32be(bytes.data + 20),
+                                .may_have_alpha =
+                                    color == GREY_ALPHA || color == RGB_ALPHA || is_keyed};
+    return true;
+}
+
+struct reading {
+    struct span bytes;
+    size_t at;
+    png_bytep *rows; /* of an interlaced image; NULL until made */
     struct err *err;
 };
 
-static void add_bytes(png_structp png, png_bytep bytes, size_t size)
+static void take_bytes(png_structp png, png_bytep out, size_t size)
 {
-    struct writing *writing = png_get_io_ptr(png);
-    buf_add(writing->out, bytes, size);
-}
-
-static void flush_nothing(png_structp png)
-{
-    (void)png;
+    struct reading *r = png_get_io_ptr(png);
+    if (size > r->bytes.size - r->at) {
+        png_error(png, "the file is cut short");
+    }
+    memcpy(out, r->bytes.data + r->at, size);
+    r->at += size;
 }
 
 static void keep_message(png_structp png, const char *message)
 {
-    struct writing *writing = png_get_error_ptr(png);
-    err_set(writing->err, ERR_LIBRARY, "libpng: %s", message);
+    struct reading *r = png_get_error_ptr(png);
+    err_set(r->err, ERR_SYNTAX, "libpng: %s", message);
     png_longjmp(png, 1);
 }
 
@@ -34,57 +72,218 @@ static void ignore_warning(png_structp png, const char *message)
     (void)message;
 }
 
-static bool is_opaque(const struct image *image)
+static void ask_for_rgba(png_structp png)
 {
-    const size_t count = (size_t)image->width * image->height;
-    for (size_t i = 0; i < count; i++) {
-        if (image->pixels[4 * i + 3] != 255) {
-            return false;
-        }
+    png_set_expand(png);
+    png_set_scale_16(png);
+    png_set_gray_to_rgb(png);
+    png_set_filler(png, 255, PNG_FILLER_AFTER);
+}
+
+/* Under the caller's setjmp, as what follows. */
+static bool begin_rows(png_structp png, png_infop info, struct reading *r, struct arena *arena,
+                       struct image *image)
+{
+    png_set_read_fn(png, r, take_bytes);
+    png_set_user_limits(png, IMAGE_SIDE_MAX, IMAGE_SIDE_MAX);
+    png_read_info(png, info);
+    ask_for_rgba(png);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    if (!image_make(png_get_image_width(png, info), png_get_image_height(png, info), arena, image,
+                    r->err)) {
+        return false;
+    }
+    if (png_get_rowbytes(png, info) != 4 * (size_t)image->width) {
+        return err_set(r->err, ERR_LIBRARY, "libpng: rows of an unexpected size");
+    }
+    r->rows = arena_array(arena, png_bytep, image->height);
+    if (r->rows == NULL) {
+        return arena_full(arena, r->err);
+    }
+    for (uint32_t y = 0; y < image->height; y++) {
+        r->rows[y] = image->pixels + 4 * (size_t)image->width * y;
     }
     return true;
 }
 
-/* Everything between setjmp and the end; no local is changed after it. */
-static bool write_rows(png_structp png, png_infop info, const struct image *image,
-                       struct writing *writing)
+static bool read_rows(png_structp png, png_infop info, struct reading *r, struct arena *arena,
+                      struct image *image)
 {
     if (setjmp(png_jmpbuf(png)) != 0) {
         return false;
     }
-    png_set_write_fn(png, writing, add_bytes, flush_nothing);
-    png_set_IHDR(png, info, image->width, image->height, 8,
-                 is_opaque(image) ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_RGBA, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_sRGB(png, info, PNG_sRGB_INTENT_PERCEPTUAL);
-    png_set_compression_level(png, 6);
-    png_write_info(png, info);
-    if (is_opaque(image)) {
-        png_set_filler(png, 0, PNG_FILLER_AFTER);
+    if (!begin_rows(png, info, r, arena, image)) {
+        return false;
     }
-    for (uint32_t y = 0; y < image->height; y++) {
-        png_write_row(png, image->pixels + 4 * (size_t)image->width * y);
-    }
-    png_write_end(png, NULL);
+    png_read_image(png, r->rows);
+    png_read_end(png, NULL);
     return true;
+}
+
+bool image_png_read(struct span bytes, struct arena *arena, struct image *out, struct err *err)
+{
+    struct reading r = {.bytes = bytes, .err = err};
+    struct image image;
+    png_structp png =
+        png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, keep_message, ignore_warning);
+    png_infop info = png == NULL ? NULL : png_create_info_struct(png);
+    if (info == NULL) {
+        png_destroy_read_struct(&png, NULL, NULL);
+        return err_set(err, ERR_NOMEM, "libpng");
+    }
+    const bool ok = read_rows(png, info, &r, arena, &image);
+    png_destroy_read_struct(&png, &info, NULL);
+    if (!ok) {
+        return false;
+    }
+    *out = image;
+    return true;
+}
+
+/* ---- writing ---- */
+
+/* Beyond this, drawn pictures shrink little and photographs not at all. */
+enum { ZLIB_LEVEL = 6 };
+
+enum { FILTER_NONE, FILTER_SUB, FILTER_UP, FILTER_AVERAGE, FILTER_PAETH, FILTER_COUNT };
+
+static void store_u32be(uint8_t *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++) {
+        at[i] = (uint8_t)(value >> (24 - 8 * i));
+    }
+}
+
+static void add_chunk(struct buf *out, const char type[4], struct span content)
+{
+    uint8_t number[4];
+    store_u32be(number, (uint32_t)content.size);
+    buf_add(out, number, 4);
+    buf_add(out, type, 4);
+    buf_add(out, content.data, content.size);
+    uint32_t crc = packing_crc32(0, (struct span){(const uint8_t *)type, 4});
+    crc = packing_crc32(crc, content);
+    store_u32be(number, crc);
+    buf_add(out, number, 4);
+}
+
+static uint8_t paeth(int left, int up, int corner)
+{
+    const int guess = left + up - corner;
+    const int by_left = abs(guess - left);
+    const int by_up = abs(guess - up);
+    const int by_corner = abs(guess - corner);
+    if (by_left <= by_up && by_left <= by_corner) {
+        return (uint8_t)left;
+    }
+    return (uint8_t)(by_up <= by_corner ? up : corner);
+}
+
+static uint8_t predict(int filter, int left, int up, int corner)
+{
+    switch (filter) {
+    case FILTER_SUB:
+        return (uint8_t)left;
+    case FILTER_UP:
+        return (uint8_t)up;
+    case FILTER_AVERAGE:
+        return (uint8_t)((left + up) / 2);
+    case FILTER_PAETH:
+        return paeth(left, up, corner);
+    default:
+        return 0;
+    }
+}
+
+/* Writes what is left of the row after the filter's guess; returns how much
+ * that is, by the usual measure: the sum of the differences as signed bytes. */
+static uint64_t filter_row(int filter, const uint8_t *row, const uint8_t *above, size_t size,
+                           size_t step, uint8_t *out)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < size; i++) {
+        const int left = i < step ? 0 : row[i - step];
+        const int corner = i < step ? 0 : above[i - step];
+        const uint8_t rest = (uint8_t)(row[i] - predict(filter, left, above[i], corner));
+        out[i] = rest;
+        sum += rest < 128 ? rest : 256u - rest;
+    }
+    return sum;
+}
+
+static void pick_row(uint8_t *out, const struct image *image, uint32_t y, size_t step)
+{
+    const uint8_t *pixels = image->pixels + 4 * (size_t)image->width * y;
+    for (uint32_t x = 0; x < image->width; x++) {
+        memcpy(out + step * x, pixels + 4 * (size_t)x, step);
+    }
+}
+
+/* Two rows of pixels, and one of each filter to choose from. */
+static bool filter_rows(const struct image *image, size_t step, struct buf *work, struct buf *out,
+                        struct err *err)
+{
+    const size_t size = step * image->width;
+    uint8_t *room = buf_extend(work, (2 + FILTER_COUNT) * size);
+    if (room == NULL) {
+        return buf_finish(work, err);
+    }
+    uint8_t *row = room;
+    uint8_t *above = room + size;
+    for (uint32_t y = 0; y < image->height; y++) {
+        uint64_t least = UINT64_MAX;
+        int best = 0;
+        pick_row(row, image, y, step);
+        for (int filter = 0; filter < FILTER_COUNT; filter++) {
+            uint8_t *rest = room + (2 + (size_t)filter) * size;
+            const uint64_t sum = filter_row(filter, row, above, size, step, rest);
+            if (sum < least) {
+                least = sum;
+                best = filter;
+            }
+        }
+        buf_add_byte(out, (uint8_t)best);
+        buf_add(out, room + (2 + (size_t)best) * size, size);
+        uint8_t *swap = row;
+        row = above;
+        above = swap;
+    }
+    return buf_finish(out, err);
+}
+
+static bool write_chunks(const struct image *image, struct span packed, bool is_opaque,
+                         struct buf *out, struct err *err)
+{
+    uint8_t header[13] = {[8] = 8, [9] = is_opaque ? 2 : 6};
+    store_u32be(header, image->width);
+    store_u32be(header + 4, image->height);
+    buf_add(out, "\x89PNG\r\n\x1a\n", SIGNATURE_BYTES);
+    add_chunk(out, "IHDR", (struct span){header, sizeof header});
+    add_chunk(out, "sRGB", (struct span){(const uint8_t *)"", 1}); /* perceptual */
+    add_chunk(out, "IDAT", packed);
+    add_chunk(out, "IEND", (struct span){NULL, 0});
+    return buf_finish(out, err);
 }
 
 bool image_png_write(const struct image *image, struct buf *out, struct err *err)
 {
-    struct writing writing = {out, err};
+    const bool is_opaque = image_is_opaque(image);
+    const size_t step = is_opaque ? 3 : 4;
+    const size_t row_bytes = 1 + step * image->width;
     const size_t before = out->size;
-    png_structp png =
-        png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, keep_message, ignore_warning);
-    if (png == NULL) {
-        return err_set(err, ERR_NOMEM, "libpng");
-    }
-    png_infop info = png_create_info_struct(png);
-    if (info == NULL) {
-        png_destroy_write_struct(&png, NULL);
-        return err_set(err, ERR_NOMEM, "libpng");
-    }
-    const bool ok = write_rows(png, info, image, &writing) && buf_finish(out, err);
-    png_destroy_write_struct(&png, &info);
+    struct buf work;
+    struct buf rows;
+    struct buf packed;
+    buf_init(&work, (2 + FILTER_COUNT) * row_bytes);
+    buf_init(&rows, row_bytes * image->height);
+    buf_init(&packed, INT32_MAX); /* a chunk's length */
+    const bool ok = filter_rows(image, step, &work, &rows, err) &&
+                    packing_zlib(buf_span(&rows), ZLIB_LEVEL, &packed, err) &&
+                    write_chunks(image, buf_span(&packed), is_opaque, out, err);
+    buf_release(&work);
+    buf_release(&rows);
+    buf_release(&packed);
     if (!ok) {
         out->size = before;
     }

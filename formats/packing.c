@@ -25,18 +25,22 @@ const char *packing_name(enum packing_method method)
     return "unknown";
 }
 
-static bool pack_deflate(struct span bytes, struct buf *out, struct err *err)
+/* As a raw stream, or wrapped as zlib does. */
+static bool pack_deflate(struct span bytes, int level, bool is_zlib, struct buf *out,
+                         struct err *err)
 {
-    struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(DEFLATE_LEVEL);
+    struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(level);
     if (compressor == NULL) {
         return err_set(err, ERR_NOMEM, "no memory for a compressor");
     }
     const size_t start = out->size;
-    const size_t bound = libdeflate_deflate_compress_bound(compressor, bytes.size);
+    const size_t bound = is_zlib ? libdeflate_zlib_compress_bound(compressor, bytes.size)
+                                 : libdeflate_deflate_compress_bound(compressor, bytes.size);
     uint8_t *at = buf_extend(out, bound);
     size_t size = 0;
     if (at != NULL) {
-        size = libdeflate_deflate_compress(compressor, bytes.data, bytes.size, at, bound);
+        size = is_zlib ? libdeflate_zlib_compress(compressor, bytes.data, bytes.size, at, bound)
+                       : libdeflate_deflate_compress(compressor, bytes.data, bytes.size, at, bound);
     }
     libdeflate_free_compressor(compressor);
     if (at == NULL) {
@@ -73,11 +77,16 @@ bool packing_pack(enum packing_method method, struct span bytes, struct buf *out
         buf_add(out, bytes.data, bytes.size);
         return buf_finish(out, err);
     case PACKING_DEFLATE:
-        return pack_deflate(bytes, out, err);
+        return pack_deflate(bytes, DEFLATE_LEVEL, false, out, err);
     case PACKING_ZSTD:
         return pack_zstd(bytes, out, err);
     }
     return err_set(err, ERR_UNSUPPORTED, "compression method %u", (unsigned)method);
+}
+
+bool packing_zlib(struct span bytes, int level, struct buf *out, struct err *err)
+{
+    return pack_deflate(bytes, level, true, out, err);
 }
 
 static bool expand_deflate(struct span packed, uint8_t *at, size_t size, struct err *err)

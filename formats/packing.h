@@ -31,6 +31,12 @@ ERR_CHECKED bool packing_pack(enum packing_method method, struct span bytes, str
                               struct err *err);
 
 /*
+ * Appends `bytes` as a zlib stream (RFC 1950), which is what PNG holds. `level`
+ * is 1 to 12, on libdeflate's scale.
+ */
+ERR_CHECKED bool packing_zlib(struct span bytes, int level, struct buf *out, struct err *err);
+
+/*
  * Appends exactly `expanded_bytes` to `out`, expanded from `packed`.
  *
  * Limits   A ratio above PACKING_RATIO_MAX is refused before anything is

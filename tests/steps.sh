@@ -11,11 +11,14 @@ packages_build=(
     libdeflate-dev        # gzip and zip members
     libdraco-dev          # mesh compression
     libglu1-mesa-dev      # the second triangulator, where ear clipping is not enough
+    libjpeg-dev           # pictures of facades
     libmeshoptimizer-dev  # edge collapse
     libmicrohttpd-dev     # the server's HTTP
-    libpng-dev            # pictures of storey preview
+    libpng-dev            # pictures of facades
     libproj-dev proj-data # coordinate systems and their grids
     libsqlite3-dev        # features.gpkg
+    libtiff-dev           # pictures of facades
+    libwebp-dev           # pictures of facades
     libxml2-dev           # CityGML
     libxxhash-dev         # digests
     libzstd-dev           # archive members, the spool
