@@ -3,10 +3,6 @@
 
 #include <assert.h>
 
-/* glTF's numbers for what is in a buffer. */
-enum { GL_UNSIGNED_SHORT = 5123, GL_UNSIGNED_INT = 5125, GL_FLOAT = 5126 };
-enum { GL_ARRAY_BUFFER = 34962, GL_ELEMENT_ARRAY_BUFFER = 34963 };
-
 #define POSITION_STEP_M (1.0 / 1024)
 /* Half a texel of a picture of 4096. */
 #define UV_STEP (1.0F / 4096)
@@ -15,18 +11,12 @@ enum { NORMAL_BITS = 8 };
 /* Squared length of a normal may be off by this: what three floats can say. */
 #define UNIT_SLACK 1e-3F
 
-/* A mesh as it is written: y up, on the grid, checked. */
-struct turned {
-    uint32_t vertex_count, index_count;
-    float *positions, *normals, *uvs;
-    float uv_step;
-};
-
 /* ---- buffer ---- */
 
 int glb_add_view(struct glb_writer *w, size_t start, int stride, int target)
 {
-    w->views[w->view_count] = (struct glb_view){start, w->bin.size - start, stride, target};
+    w->views[w->view_count] = (struct glb_view){
+        .offset = start, .size = w->bin.size - start, .stride = stride, .target = target};
     return w->view_count++;
 }
 
@@ -39,7 +29,7 @@ int glb_add_bytes(struct glb_writer *w, size_t align, const void *bytes, size_t 
     return glb_add_view(w, start, stride, target);
 }
 
-static int add_accessor(struct glb_writer *w, struct glb_accessor accessor)
+int glb_add_accessor(struct glb_writer *w, struct glb_accessor accessor)
 {
     w->accessors[w->accessor_count] = accessor;
     return w->accessor_count++;
@@ -53,7 +43,7 @@ static float tidy(float value)
     return value + 0.0F;
 }
 
-static bool turn_normals(struct glb_writer *w, const struct mesh *mesh, struct turned *out)
+static bool turn_normals(struct glb_writer *w, const struct mesh *mesh, struct glb_turned *out)
 {
     for (uint32_t i = 0; i < mesh->vertex_count; i++) {
         const float *n = mesh->normals + (size_t)3 * i;
@@ -81,7 +71,7 @@ static float on_grid(float value, double step, double inverse)
 
 /* Texture coordinates far out (a facade repeated a thousand times) get a
  * coarser grid, so that they stay within what Draco keeps exactly. */
-static bool turn_uvs(struct glb_writer *w, const struct mesh *mesh, struct turned *out)
+static bool turn_uvs(struct glb_writer *w, const struct mesh *mesh, struct glb_turned *out)
 {
     float most = 0;
     for (size_t i = 0; i < (size_t)2 * mesh->vertex_count; i++) {
@@ -103,7 +93,7 @@ static bool turn_uvs(struct glb_writer *w, const struct mesh *mesh, struct turne
     return true;
 }
 
-static void turn_positions(struct glb_writer *w, const struct mesh *mesh, struct turned *out)
+static void turn_positions(struct glb_writer *w, const struct mesh *mesh, struct glb_turned *out)
 {
     double worst = 0;
     const double inverse = w->step_m > 0 ? 1 / w->step_m : 0;
@@ -122,10 +112,11 @@ static void turn_positions(struct glb_writer *w, const struct mesh *mesh, struct
     w->summary.position_error_m = fmax(w->summary.position_error_m, sqrt(worst));
 }
 
-static bool turn(struct glb_writer *w, const struct mesh *mesh, struct turned *out)
+static bool turn(struct glb_writer *w, const struct mesh *mesh, struct glb_turned *out)
 {
     const size_t n = mesh->vertex_count;
-    *out = (struct turned){.vertex_count = mesh->vertex_count, .index_count = mesh->index_count};
+    *out =
+        (struct glb_turned){.vertex_count = mesh->vertex_count, .index_count = mesh->index_count};
     out->positions = arena_array(w->scratch, float, 3 * n);
     out->normals = arena_array(w->scratch, float, 3 * n);
     out->uvs = mesh->uvs == NULL ? NULL : arena_array(w->scratch, float, 2 * n);
@@ -166,7 +157,7 @@ static bool choose_step(struct glb_writer *w)
     return true;
 }
 
-static void add_bounds(const float *position, struct glb_accessor *bounds)
+void glb_add_bounds(const float *position, struct glb_accessor *bounds)
 {
     for (int c = 0; c < 3; c++) {
         bounds->min[c] = position[c] < bounds->min[c] ? position[c] : bounds->min[c];
@@ -175,7 +166,7 @@ static void add_bounds(const float *position, struct glb_accessor *bounds)
 }
 
 /* glTF's y up back to the tile's z up. */
-static void add_box(struct glb_writer *w, const struct glb_accessor *bounds)
+void glb_add_box(struct glb_writer *w, const struct glb_accessor *bounds)
 {
     const float *min = bounds->min;
     const float *max = bounds->max;
@@ -185,7 +176,7 @@ static void add_box(struct glb_writer *w, const struct glb_accessor *bounds)
              (struct vec3){(double)max[0], 0 - (double)min[2], (double)max[1]});
 }
 
-static struct glb_accessor position_accessor(void)
+struct glb_accessor glb_position_accessor(void)
 {
     return (struct glb_accessor){.view = NONE,
                                  .component = GL_FLOAT,
@@ -197,32 +188,34 @@ static struct glb_accessor position_accessor(void)
 
 /* ---- meshes ---- */
 
-/* Accessors of the streams other than positions; views are filled in by those
- * who have them. */
-static void add_streams(struct glb_writer *w, const struct mesh *mesh, uint32_t count,
-                        struct glb_primitive *into)
+void glb_add_streams(struct glb_writer *w, const struct mesh *mesh, uint32_t count,
+                     struct glb_primitive *into)
 {
-    into->accessor[NORMAL] = add_accessor(
-        w,
-        (struct glb_accessor){.view = NONE, .component = GL_FLOAT, .count = count, .type = "VEC3"});
+    const bool are_normals_packed = w->options->compression == GLB_MESHOPT;
+    into->accessor[NORMAL] = glb_add_accessor(
+        w, (struct glb_accessor){.view = NONE,
+                                 .component = are_normals_packed ? GL_BYTE : GL_FLOAT,
+                                 .is_normalized = are_normals_packed,
+                                 .count = count,
+                                 .type = "VEC3"});
     into->accessor[COLOR] = NONE;
     into->accessor[UV] = NONE;
     into->accessor[ROW] = NONE;
     if (mesh->colors != NULL) {
         into->accessor[COLOR] =
-            add_accessor(w, (struct glb_accessor){.view = NONE,
-                                                  .component = GL_UNSIGNED_SHORT,
-                                                  .is_normalized = true,
-                                                  .count = count,
-                                                  .type = "VEC4"});
+            glb_add_accessor(w, (struct glb_accessor){.view = NONE,
+                                                      .component = GL_UNSIGNED_SHORT,
+                                                      .is_normalized = true,
+                                                      .count = count,
+                                                      .type = "VEC4"});
     }
     if (mesh->uvs != NULL) {
-        into->accessor[UV] = add_accessor(
+        into->accessor[UV] = glb_add_accessor(
             w, (struct glb_accessor){
                    .view = NONE, .component = GL_FLOAT, .count = count, .type = "VEC2"});
     }
     if (w->has_features) {
-        into->accessor[ROW] = add_accessor(
+        into->accessor[ROW] = glb_add_accessor(
             w, (struct glb_accessor){.view = NONE,
                                      .component = w->are_rows_float ? GL_FLOAT : GL_UNSIGNED_SHORT,
                                      .count = count,
@@ -275,7 +268,7 @@ static void add_indices(struct glb_writer *w, const struct mesh *mesh, struct gl
             bytes_store_u32le(at + (size_t)4 * i, mesh->indices[i]);
         }
     }
-    into->indices = add_accessor(
+    into->indices = glb_add_accessor(
         w, (struct glb_accessor){.view = glb_add_view(w, start, 0, GL_ELEMENT_ARRAY_BUFFER),
                                  .component = is_short ? GL_UNSIGNED_SHORT : GL_UNSIGNED_INT,
                                  .count = mesh->index_count,
@@ -284,19 +277,19 @@ static void add_indices(struct glb_writer *w, const struct mesh *mesh, struct gl
 
 static_assert(sizeof(float) == 4, "streams are written as they lie in memory");
 
-static bool add_plain(struct glb_writer *w, const struct mesh *mesh, const struct turned *turned,
-                      struct glb_primitive *into)
+static bool add_plain(struct glb_writer *w, const struct mesh *mesh,
+                      const struct glb_turned *turned, struct glb_primitive *into)
 {
     const size_t n = mesh->vertex_count;
-    struct glb_accessor positions = position_accessor();
+    struct glb_accessor positions = glb_position_accessor();
     for (size_t i = 0; i < n; i++) {
-        add_bounds(turned->positions + 3 * i, &positions);
+        glb_add_bounds(turned->positions + 3 * i, &positions);
     }
-    add_box(w, &positions);
+    glb_add_box(w, &positions);
     positions.count = mesh->vertex_count;
     positions.view = glb_add_bytes(w, 4, turned->positions, 12 * n, 0, GL_ARRAY_BUFFER);
-    into->accessor[POSITION] = add_accessor(w, positions);
-    add_streams(w, mesh, mesh->vertex_count, into);
+    into->accessor[POSITION] = glb_add_accessor(w, positions);
+    glb_add_streams(w, mesh, mesh->vertex_count, into);
     set_view(w, into->accessor[NORMAL],
              glb_add_bytes(w, 4, turned->normals, 12 * n, 0, GL_ARRAY_BUFFER));
     if (mesh->colors != NULL) {
@@ -317,27 +310,27 @@ static bool add_plain(struct glb_writer *w, const struct mesh *mesh, const struc
     return true;
 }
 
+bool glb_is_collapsed(const struct glb_turned *turned, const uint32_t corners[3])
+{
+    const float *a = turned->positions + (size_t)3 * corners[0];
+    const float *b = turned->positions + (size_t)3 * corners[1];
+    const float *c = turned->positions + (size_t)3 * corners[2];
+    return memcmp(a, b, 12) == 0 || memcmp(b, c, 12) == 0 || memcmp(c, a, 12) == 0;
+}
+
 /* Only vertices of triangles that Draco keeps are bounds of the result. */
-static void bound_used(const struct mesh *mesh, const struct turned *turned,
+static void bound_used(const struct mesh *mesh, const struct glb_turned *turned,
                        struct glb_accessor *bounds)
 {
     for (uint32_t i = 0; i < mesh->index_count; i += 3) {
-        const float *corner[3];
-        for (uint32_t k = 0; k < 3; k++) {
-            corner[k] = turned->positions + (size_t)3 * mesh->indices[i + k];
-        }
-        if (memcmp(corner[0], corner[1], 12) == 0 || memcmp(corner[1], corner[2], 12) == 0 ||
-            memcmp(corner[2], corner[0], 12) == 0) {
-            continue;
-        }
-        for (int k = 0; k < 3; k++) {
-            add_bounds(corner[k], bounds);
+        for (uint32_t k = 0; k < 3 && !glb_is_collapsed(turned, mesh->indices + i); k++) {
+            glb_add_bounds(turned->positions + (size_t)3 * mesh->indices[i + k], bounds);
         }
     }
 }
 
-static bool add_draco(struct glb_writer *w, const struct mesh *mesh, const struct turned *turned,
-                      struct glb_primitive *into)
+static bool add_draco(struct glb_writer *w, const struct mesh *mesh,
+                      const struct glb_turned *turned, struct glb_primitive *into)
 {
     const struct draco_mesh draco = {
         .vertex_count = mesh->vertex_count,
@@ -364,18 +357,18 @@ static bool add_draco(struct glb_writer *w, const struct mesh *mesh, const struc
     }
     into->draco_view = glb_add_view(w, start, 0, 0);
     memcpy(into->draco_id, summary.unique_id, sizeof into->draco_id);
-    struct glb_accessor positions = position_accessor();
+    struct glb_accessor positions = glb_position_accessor();
     bound_used(mesh, turned, &positions);
-    add_box(w, &positions);
+    glb_add_box(w, &positions);
     positions.count = summary.vertex_count;
-    into->accessor[POSITION] = add_accessor(w, positions);
-    add_streams(w, mesh, summary.vertex_count, into);
-    into->indices = add_accessor(w, (struct glb_accessor){.view = NONE,
-                                                          .component = summary.vertex_count <= 65535
-                                                                           ? GL_UNSIGNED_SHORT
-                                                                           : GL_UNSIGNED_INT,
-                                                          .count = 3 * summary.triangle_count,
-                                                          .type = "SCALAR"});
+    into->accessor[POSITION] = glb_add_accessor(w, positions);
+    glb_add_streams(w, mesh, summary.vertex_count, into);
+    into->indices = glb_add_accessor(
+        w, (struct glb_accessor){.view = NONE,
+                                 .component = summary.vertex_count <= 65535 ? GL_UNSIGNED_SHORT
+                                                                            : GL_UNSIGNED_INT,
+                                 .count = 3 * summary.triangle_count,
+                                 .type = "SCALAR"});
     into->feature_count = summary.row_count;
     w->summary.vertex_count += summary.vertex_count;
     w->summary.triangle_count += summary.triangle_count;
@@ -404,10 +397,19 @@ static bool add_mesh(struct glb_writer *w, const struct mesh *mesh)
     struct glb_primitive *into = &w->primitives[w->primitive_count];
     *into = (struct glb_primitive){.draco_view = NONE, .material = mesh->material};
     const struct arena_mark mark = arena_mark(w->scratch);
-    struct turned turned;
-    const bool ok = turn(w, mesh, &turned) &&
-                    (w->options->compression == GLB_DRACO ? add_draco(w, mesh, &turned, into)
-                                                          : add_plain(w, mesh, &turned, into));
+    struct glb_turned turned;
+    bool ok = turn(w, mesh, &turned);
+    switch (w->options->compression) {
+    case GLB_NONE:
+        ok = ok && add_plain(w, mesh, &turned, into);
+        break;
+    case GLB_DRACO:
+        ok = ok && add_draco(w, mesh, &turned, into);
+        break;
+    case GLB_MESHOPT:
+        ok = ok && glb_add_meshopt(w, mesh, &turned, into);
+        break;
+    }
     arena_reset(w->scratch, mark);
     return ok;
 }
@@ -490,9 +492,6 @@ bool glb_write(const struct mesh_tile *tile, const struct glb_options *options,
                struct arena *scratch, struct buf *out, struct glb_summary *out_summary,
                struct err *err)
 {
-    if (options->compression == GLB_MESHOPT) {
-        return err_set(err, ERR_UNSUPPORTED, "meshopt compression is not written yet");
-    }
     if (tile->table != NULL && tile->table->row_count >= 1U << 24) {
         return err_set(err, ERR_LIMIT, "%u features in a tile, more than 2^24 - 1",
                        tile->table->row_count);

@@ -11,7 +11,8 @@
  * numbers live in tileset.json alone.
  *
  * Source   glTF 2.0 (Khronos), "GLB File Format Specification", "Geometry",
- *          "Materials"; KHR_draco_mesh_compression; EXT_texture_webp;
+ *          "Materials"; KHR_draco_mesh_compression; EXT_meshopt_compression;
+ *          KHR_mesh_quantization; EXT_texture_webp;
  *          EXT_mesh_features; EXT_structural_metadata ("Property Tables",
  *          "Binary Table Format")
  *
@@ -43,7 +44,7 @@
 enum glb_compression {
     GLB_NONE,   /* floats as they are */
     GLB_DRACO,  /* KHR_draco_mesh_compression, edgebreaker */
-    GLB_MESHOPT /* EXT_meshopt_compression + KHR_mesh_quantization; not yet written */
+    GLB_MESHOPT /* EXT_meshopt_compression + KHR_mesh_quantization (normals) */
 };
 
 /* How a vertex says which feature it belongs to. */
@@ -75,8 +76,8 @@ struct glb_summary {
  * Appends one tile. A tile without triangles becomes an empty scene. The same
  * tile and options give the same bytes.
  *
- * Draco drops vertices that no triangle uses, and triangles with two equal
- * corners (after quantization); a feature whose triangles all are such is then
+ * Draco and meshopt drop vertices that no triangle uses, and triangles with two
+ * equal corners (after quantization); a feature whose triangles all are such is then
  * in the table only.
  *
  * The property table is of the class that property_table_class() names and has
@@ -85,7 +86,7 @@ struct glb_summary {
  * Demands  indices and rows are in range; columns are as property_table.h says
  * Memory   *out grows and is as before on failure; `scratch` is given back
  * Errors   ERR_GEOMETRY     a number that is not finite, a normal that is not unit
- *          ERR_UNSUPPORTED  GLB_MESHOPT, a picture format that glTF has not
+ *          ERR_UNSUPPORTED  a picture format that glTF has not
  *          ERR_LIMIT        larger than the limit of out or 4 GiB
  */
 ERR_CHECKED bool glb_write(const struct mesh_tile *tile, const struct glb_options *options,

@@ -4,11 +4,13 @@
 
 /*
  * glb_internal.h - what the files of the glb writer share: glb.c lays geometry
- * and the file out, glb_table.c the property table, glb_print.c the JSON.
+ * and the file out, glb_meshopt.c packs geometry, glb_table.c is the property
+ * table, glb_print.c the JSON.
  */
 
 #include "formats/draco.h"
 #include "formats/glb.h"
+#include "formats/meshopt.h"
 
 /* Draco's names for the streams serve for all. */
 enum {
@@ -21,10 +23,19 @@ enum {
 };
 enum { NONE = -1 };
 
+/* glTF's numbers for what is in a buffer. */
+enum { GL_BYTE = 5120, GL_UNSIGNED_SHORT = 5123, GL_UNSIGNED_INT = 5125, GL_FLOAT = 5126 };
+enum { GL_ARRAY_BUFFER = 34962, GL_ELEMENT_ARRAY_BUFFER = 34963 };
+
 struct glb_view {
-    size_t offset, size;
-    int stride; /* 0: not written */
-    int target; /* 0: not written */
+    size_t offset, size; /* in the binary chunk */
+    int stride;          /* 0: not written */
+    int target;          /* 0: not written */
+    /* Packed: `size` bytes in the chunk, plain.count elements when unpacked, at
+     * unpacked_offset of a second buffer that is nowhere. */
+    bool is_packed;
+    struct meshopt_view plain;
+    size_t unpacked_offset;
 };
 
 struct glb_accessor {
@@ -69,7 +80,15 @@ struct glb_writer {
     bool has_features; /* rows are written */
     bool are_rows_float;
     double step_m;
+    size_t unpacked_bytes; /* of all packed views */
     struct glb_summary summary;
+};
+
+/* A mesh as it is written: y up, on the grid, checked. */
+struct glb_turned {
+    uint32_t vertex_count, index_count;
+    float *positions, *normals, *uvs;
+    float uv_step;
 };
 
 /* From `start` to the end of what is in the buffer; its number. */
@@ -78,6 +97,27 @@ int glb_add_view(struct glb_writer *w, size_t start, int stride, int target);
 /* The same of bytes that are added, at a multiple of `align`. */
 int glb_add_bytes(struct glb_writer *w, size_t align, const void *bytes, size_t size, int stride,
                   int target);
+
+int glb_add_accessor(struct glb_writer *w, struct glb_accessor accessor);
+
+/* An accessor of positions whose bounds hold nothing yet; a point into them; and
+ * they into the tile's box. */
+struct glb_accessor glb_position_accessor(void);
+void glb_add_bounds(const float *position, struct glb_accessor *bounds);
+void glb_add_box(struct glb_writer *w, const struct glb_accessor *bounds);
+
+/* Accessors of the streams other than positions; views are filled in by those
+ * who have them. */
+void glb_add_streams(struct glb_writer *w, const struct mesh *mesh, uint32_t count,
+                     struct glb_primitive *into);
+
+/* True when quantization left the triangle of these corners no area to draw:
+ * two of them are one. */
+bool glb_is_collapsed(const struct glb_turned *turned, const uint32_t corners[3]);
+
+/* A primitive packed by meshopt. */
+ERR_CHECKED bool glb_add_meshopt(struct glb_writer *w, const struct mesh *mesh,
+                                 const struct glb_turned *turned, struct glb_primitive *into);
 
 bool glb_has_table(const struct glb_writer *w);
 ERR_CHECKED bool glb_add_columns(struct glb_writer *w);

@@ -227,6 +227,22 @@ static void print_accessors(struct glb_writer *w)
     buf_add_text(&w->json, "]");
 }
 
+/* Where a view that the second buffer only pretends to hold really is. */
+static void print_packing(struct buf *json, const struct glb_view *view)
+{
+    static const char *const modes[] = {"ATTRIBUTES", "TRIANGLES", "INDICES"};
+    static const char *const filters[] = {NULL, "OCTAHEDRAL", "QUATERNION", "EXPONENTIAL"};
+    buf_print(json,
+              ",\"extensions\":{\"EXT_meshopt_compression\":{\"buffer\":0,\"byteOffset\":%zu,"
+              "\"byteLength\":%zu,\"byteStride\":%zu,\"count\":%zu,\"mode\":\"%s\"",
+              view->offset, view->size, view->plain.stride, view->plain.count,
+              modes[view->plain.mode]);
+    if (view->plain.filter != MESHOPT_FILTER_NONE) {
+        buf_print(json, ",\"filter\":\"%s\"", filters[view->plain.filter]);
+    }
+    buf_add_text(json, "}}");
+}
+
 static void print_views(struct glb_writer *w)
 {
     json_write_key(&w->json, "bufferViews");
@@ -234,17 +250,29 @@ static void print_views(struct glb_writer *w)
     for (int i = 0; i < w->view_count; i++) {
         const struct glb_view *view = &w->views[i];
         json_write_comma(&w->json);
-        buf_print(&w->json, "{\"buffer\":0,\"byteOffset\":%zu,\"byteLength\":%zu", view->offset,
-                  view->size);
+        const size_t plain_bytes = view->plain.count * view->plain.stride;
+        buf_print(&w->json, "{\"buffer\":%d,\"byteOffset\":%zu,\"byteLength\":%zu",
+                  view->is_packed ? 1 : 0, view->is_packed ? view->unpacked_offset : view->offset,
+                  view->is_packed ? plain_bytes : view->size);
         if (view->stride != 0) {
             buf_print(&w->json, ",\"byteStride\":%d", view->stride);
         }
         if (view->target != 0) {
             buf_print(&w->json, ",\"target\":%d", view->target);
         }
+        if (view->is_packed) {
+            print_packing(&w->json, view);
+        }
         buf_add_text(&w->json, "}");
     }
-    buf_print(&w->json, "],\"buffers\":[{\"byteLength\":%zu}]", w->bin.size);
+    buf_print(&w->json, "],\"buffers\":[{\"byteLength\":%zu}", w->bin.size);
+    if (w->unpacked_bytes > 0) {
+        buf_print(&w->json,
+                  ",{\"byteLength\":%zu,\"extensions\":{\"EXT_meshopt_compression\":"
+                  "{\"fallback\":true}}}",
+                  w->unpacked_bytes);
+    }
+    buf_add_text(&w->json, "]");
 }
 
 static void print_extension(struct buf *json, bool is_used, const char *name)
@@ -269,19 +297,24 @@ static bool uses_webp(const struct glb_writer *w)
 static void print_extensions(struct glb_writer *w)
 {
     const bool has_draco = w->options->compression == GLB_DRACO;
+    const bool has_meshopt = w->unpacked_bytes > 0;
     const bool has_webp = uses_webp(w);
-    if (has_draco || has_webp || glb_has_table(w)) {
+    if (has_draco || has_meshopt || has_webp || glb_has_table(w)) {
         buf_add_text(&w->json, ",\"extensionsUsed\":[");
         print_extension(&w->json, glb_has_table(w), "EXT_mesh_features");
+        print_extension(&w->json, has_meshopt, "EXT_meshopt_compression");
         print_extension(&w->json, glb_has_table(w), "EXT_structural_metadata");
         print_extension(&w->json, has_webp, "EXT_texture_webp");
         print_extension(&w->json, has_draco, "KHR_draco_mesh_compression");
+        print_extension(&w->json, has_meshopt, "KHR_mesh_quantization");
         buf_add_text(&w->json, "]");
     }
-    if (has_draco || has_webp) {
+    if (has_draco || has_meshopt || has_webp) {
         buf_add_text(&w->json, ",\"extensionsRequired\":[");
+        print_extension(&w->json, has_meshopt, "EXT_meshopt_compression");
         print_extension(&w->json, has_webp, "EXT_texture_webp");
         print_extension(&w->json, has_draco, "KHR_draco_mesh_compression");
+        print_extension(&w->json, has_meshopt, "KHR_mesh_quantization");
         buf_add_text(&w->json, "]");
     }
 }

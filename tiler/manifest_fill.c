@@ -34,10 +34,11 @@ static bool fill_options(struct run *run, struct manifest *out, struct err *err)
     if (pairs == NULL) {
         return arena_full(&run->arena, err);
     }
+    static const char *const compressions[] = {"none", "draco", "meshopt"};
     size_t count = 0;
     struct arena *arena = &run->arena;
     pairs[count++] = (struct manifest_pair){
-        text_of("compress"), text_of(options->compression == GLB_NONE ? "none" : "draco")};
+        text_of("compress"), text_of(compressions[options->compression])};
     pairs[count].name = text_of("error-factor");
     if (!printed(arena, &pairs[count++].value, err, "%g", options->error_factor)) {
         return false;

@@ -39,7 +39,7 @@ static const struct command commands[] = {
      "      --axis auto|xy|yx     order of the first two coordinates\n"
      "      --allow-ballpark      accept a change of datum that is not known\n"
      "Tiles\n"
-     "      --compress none|draco (default draco)\n"
+     "      --compress none|draco|meshopt (default draco)\n"
      "      --tiles-version 1.0|1.1  (default 1.1)\n"
      "      --tile-bytes N        what a tile may weigh (default 256K)\n"
      "      --error-factor K      geometricError = K x measured error (default 8: a viewer's\n"
@@ -322,10 +322,10 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
         options->allow_ballpark = true;
         return true;
     case OPTION_COMPRESS:
-        if (!read_choice("compress", value, "none\0draco\0", &choice, err)) {
+        if (!read_choice("compress", value, "none\0draco\0meshopt\0", &choice, err)) {
             return false;
         }
-        options->compression = choice == 0 ? GLB_NONE : GLB_DRACO;
+        options->compression = choice == 0 ? GLB_NONE : choice == 1 ? GLB_DRACO : GLB_MESHOPT;
         return true;
     case OPTION_TILES_VERSION:
         if (!read_choice("tiles-version", value, "1.0\0001.1\0", &choice, err)) {

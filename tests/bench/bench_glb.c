@@ -179,6 +179,7 @@ int main(int argc, char **argv)
            rounds);
     print_row("bare draco encode", bare, triangles, bare.best_s);
     print_row("glb_write, draco", time_glb(&tile, GLB_DRACO, rounds), triangles, bare.best_s);
+    print_row("glb_write, meshopt", time_glb(&tile, GLB_MESHOPT, rounds), triangles, bare.best_s);
     print_row("glb_write, plain", time_glb(&tile, GLB_NONE, rounds), triangles, bare.best_s);
     free(city.positions);
     free(city.normals);

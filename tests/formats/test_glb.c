@@ -432,7 +432,7 @@ static void glb_write__leaves_out_what_quantization_flattened(void)
 
 static void glb_write__writes_tiles_without_features(void)
 {
-    for (int c = GLB_NONE; c <= GLB_DRACO; c++) {
+    for (int c = GLB_NONE; c <= GLB_MESHOPT; c++) {
         struct bench *b = open_bench((enum glb_compression)c);
         b->sample.tile.table = NULL;
         b->sample.meshes[0].rows = NULL;
@@ -450,7 +450,7 @@ static void glb_write__writes_tiles_without_features(void)
 static void glb_write__keeps_rows_beyond_16_bits(void)
 {
     enum { N = 66000 };
-    for (int c = GLB_NONE; c <= GLB_DRACO; c++) {
+    for (int c = GLB_NONE; c <= GLB_MESHOPT; c++) {
         struct bench *b = open_bench((enum glb_compression)c);
         float *positions = calloc((size_t)9 * N, sizeof *positions);
         float *normals = calloc((size_t)9 * N, sizeof *normals);
@@ -554,7 +554,7 @@ static uint32_t index_in(const struct json_tree *object, const char *key)
 
 static void glb_write__aligns_what_the_formats_want_aligned(void)
 {
-    for (int c = GLB_NONE; c <= GLB_DRACO; c++) {
+    for (int c = GLB_NONE; c <= GLB_MESHOPT; c++) {
         struct bench *b = open_bench((enum glb_compression)c);
         for (size_t generator = 0; generator < 9; generator++) {
             b->options.generator = "12345678" + generator;
@@ -619,7 +619,7 @@ static void glb_write__appends(void)
 
 static void glb_write__refuses_numbers_that_are_none(void)
 {
-    for (int c = GLB_NONE; c <= GLB_DRACO; c++) {
+    for (int c = GLB_NONE; c <= GLB_MESHOPT; c++) {
         for (int which = 0; which < 5; which++) {
             struct bench *b = open_bench((enum glb_compression)c);
             struct mesh *mesh = &b->sample.meshes[1];
@@ -664,7 +664,7 @@ static void glb_write__keeps_to_the_limit_of_its_buffer(void)
 
 static void glb__survives_every_allocation_failing(void)
 {
-    for (int c = GLB_NONE; c <= GLB_DRACO; c++) {
+    for (int c = GLB_NONE; c <= GLB_MESHOPT; c++) {
         bool ok = false;
         for (size_t n = 1; !ok; n++) {
             struct bench *b = open_bench((enum glb_compression)c);
@@ -966,7 +966,7 @@ static void glb_read__points_at_the_header_field_at_fault(void)
 
 static void glb_read__fails_on_every_truncation(void)
 {
-    for (int c = GLB_NONE; c <= GLB_DRACO; c++) {
+    for (int c = GLB_NONE; c <= GLB_MESHOPT; c++) {
         struct bench *b = open_bench((enum glb_compression)c);
         write_sample(b);
         const size_t step = b->out.size > 4000 ? 7 : 1; /* time under the sanitizers */

@@ -110,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (is_writable(&tile)) {
             write_again(&tile, GLB_NONE);
             write_again(&tile, GLB_DRACO);
+            write_again(&tile, GLB_MESHOPT);
         }
     } else {
         assert(err.code != ERR_NONE && err.message[0] != '\0');

@@ -32,6 +32,7 @@ const district = path.join(made, "district.city.jsonl");
 const packages = [
   { name: "control", input: control, options: ["--vertical", "ellipsoid"] },
   { name: "control-plain", input: control, options: ["--vertical", "ellipsoid", "--compress", "none"] },
+  { name: "control-meshopt", input: control, options: ["--vertical", "ellipsoid", "--compress", "meshopt"] },
   { name: "control-1.0", input: control, options: ["--vertical", "ellipsoid", "--tiles-version", "1.0"] },
   { name: "district", input: district, options: [] },
   { name: "archive.3tz", input: district, options: [] },
@@ -89,7 +90,7 @@ async function judgePackages() {
       expect(done.status === 0, done.stdout + done.stderr);
     });
   }
-  for (const name of ["control", "control-plain", "control-1.0"]) await testAttributes(name);
+  for (const name of ["control", "control-plain", "control-meshopt", "control-1.0"]) await testAttributes(name);
   await test("every form holds the same features", (expect) => {
     const ids = [...rowsOf.district.keys()].sort().join("\n");
     for (const name of ["archive.3tz", "district-1.0", "district-deep"]) {
@@ -107,6 +108,7 @@ async function judgeInBrowser() {
     // The first tileset pays for shaders; a small one.
     { name: "control", rows: rowsOf.control, heights, all: true },
     { name: "control-plain", rows: rowsOf["control-plain"], heights, all: true },
+    { name: "control-meshopt", rows: rowsOf["control-meshopt"], heights, all: true },
     { name: "control-1.0", rows: rowsOf["control-1.0"], heights, all: true },
     { name: "district", rows: rowsOf.district },
     { name: "archive", rows: rowsOf["archive.3tz"] },
