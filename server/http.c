@@ -4,13 +4,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/tcp.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -19,35 +15,25 @@
 #include <microhttpd.h>
 
 #include "formats/base/io.h"
+#include "server/deadline.h"
+#include "server/guard.h"
+#include "server/listener.h"
 #include "server/routes.h"
 
-enum { WORKERS_MAX = 256, BACKLOG = 1024 };
+enum { WORKERS_MAX = 256 };
 /* The library clears its pool for every request: 8 KiB costs half of 32 KiB. */
 enum { POOL_BYTES = 8 * 1024 };
-enum { SWEEP_MS = 1000, RATE_WINDOW_MS = 10 * 1000 };
+enum { SWEEP_MS = 1000 };
 /* Log lines wait so long, or until there are so many: a write a turn would be a
  * third of a small request's system calls. */
 enum { FLUSH_MS = 200, FLUSH_BYTES = 32 * 1024 };
 enum { REQUEST_MEMORY_MAX = 512 << 20, EXPANDED_KEPT_BYTES = 32 << 20 };
-enum { HEADER_LINE_MAX = 128 };
-
-enum phase {
-    PHASE_IDLE,   /* no byte of a request seen */
-    PHASE_HEAD,   /* a request has begun */
-    PHASE_BODY,   /* its head is here */
-    PHASE_SENDING /* the answer is on its way */
-};
 
 struct connection {
     struct connection *before, *after; /* of those that are open */
     struct worker *worker;
-    int fd;
-    enum phase phase;
-    int64_t since_ms;   /* of the phase, or of the rate window */
-    uint64_t byte_mark; /* received when idle, acknowledged when sending */
-    bool has_mark;
-    bool is_fresh; /* no request yet */
-    bool is_seen;  /* the handler was called for this request */
+    struct deadline deadline;
+    bool is_seen; /* the handler was called for this request */
     bool is_answered;
     uint64_t begin_ns;
     struct arena memory; /* of the request */
@@ -86,7 +72,7 @@ struct http {
     struct catalogue_current *current;
     struct access_log *log;
     struct worker *workers;
-    char address[80];
+    struct listener_name address;
     unsigned drain_wait_s;
 };
 
@@ -103,164 +89,6 @@ static int64_t clock_ms(clockid_t clock)
 {
     return (int64_t)(clock_ns(clock) / 1000000U);
 }
-
-/* ---- the guard ---- */
-
-/* What the headers of one request say, collected in one pass. */
-struct header_scan {
-    struct request *request;
-    unsigned host_count;
-    unsigned length_count;
-    unsigned coding_count;
-    bool is_chunked;
-    bool is_bad;
-    uint64_t length;
-};
-
-static bool is_header(struct text key, const char *name)
-{
-    return key.size == strlen(name) && strncasecmp(key.data, name, key.size) == 0;
-}
-
-static bool is_clean(struct text value)
-{
-    for (size_t i = 0; i < value.size; i++) {
-        const unsigned char c = (unsigned char)value.data[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7F) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool read_length(struct text value, uint64_t *out)
-{
-    if (value.size == 0 || value.size > 18) {
-        return false;
-    }
-    uint64_t length = 0;
-    for (size_t i = 0; i < value.size; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9') {
-            return false;
-        }
-        length = 10 * length + (uint64_t)(value.data[i] - '0');
-    }
-    *out = length;
-    return true;
-}
-
-static bool is_host(struct text value)
-{
-    for (size_t i = 0; i < value.size; i++) {
-        const char c = value.data[i];
-        const bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c >= '0' && c <= '9') || strchr(".-_:[]%", c) != NULL;
-        if (!ok || c == '\0') {
-            return false;
-        }
-    }
-    return value.size > 0 && value.size < 256;
-}
-
-static void scan_framing(struct header_scan *scan, struct text key, struct text value)
-{
-    if (is_header(key, "Host")) {
-        scan->host_count++;
-        scan->is_bad = scan->is_bad || !is_host(value);
-        scan->request->host = value;
-    } else if (is_header(key, "Content-Length")) {
-        scan->length_count++;
-        scan->is_bad = scan->is_bad || !read_length(value, &scan->length);
-    } else if (is_header(key, "Transfer-Encoding")) {
-        scan->coding_count++;
-        scan->is_chunked = is_header(value, "chunked");
-    }
-}
-
-static enum MHD_Result scan_header(void *cls, enum MHD_ValueKind kind, const char *key_data,
-                                   size_t key_size, const char *value_data, size_t value_size)
-{
-    (void)kind;
-    struct header_scan *scan = cls;
-    struct request *request = scan->request;
-    const struct text key = {key_data, key_size};
-    const struct text value = {value_data == NULL ? "" : value_data, value_size};
-    if (!is_clean(value) || !is_clean(key)) {
-        scan->is_bad = true;
-        return MHD_YES;
-    }
-    const struct {
-        const char *name;
-        struct text *field;
-    } kept[] = {
-        {"Accept", &request->accept},
-        {"Accept-Encoding", &request->accept_encoding},
-        {"If-None-Match", &request->if_none_match},
-        {"If-Match", &request->if_match},
-        {"Range", &request->range},
-        {"If-Range", &request->if_range},
-        {"Content-Type", &request->content_type},
-    };
-    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
-        if (is_header(key, kept[i].name)) {
-            *kept[i].field = value;
-            return MHD_YES;
-        }
-    }
-    scan_framing(scan, key, value);
-    return MHD_YES;
-}
-
-/* The status a request is refused with, and why; 0 when it may go on. */
-static unsigned refuse(const struct header_scan *scan, const struct connection *connection,
-                       bool is_old, const char **out_why)
-{
-    if (scan->is_bad) {
-        *out_why = "a header with a bad value";
-        return 400;
-    }
-    if (scan->host_count > 1 || (scan->host_count == 0 && !is_old)) {
-        *out_why = "exactly one Host header is needed";
-        return 400;
-    }
-    if (scan->length_count > 1 || (scan->length_count > 0 && scan->coding_count > 0) ||
-        scan->coding_count > 1) {
-        *out_why = "the length of the body is given more than once";
-        return 400;
-    }
-    if (scan->coding_count == 1 && !scan->is_chunked) {
-        *out_why = "no transfer coding but chunked";
-        return 501;
-    }
-    const bool has_body = scan->length > 0 || scan->coding_count > 0;
-    if (has_body && connection->request.method != MESSAGE_POST) {
-        *out_why = "this method takes no body";
-        return 413;
-    }
-    if (scan->length > connection->worker->http->options.body_bytes) {
-        *out_why = "the body is too large";
-        return 413;
-    }
-    return 0;
-}
-
-static enum message_method read_method(const char *method)
-{
-    static const struct {
-        const char *name;
-        enum message_method method;
-    } methods[] = {{"GET", MESSAGE_GET},
-                   {"HEAD", MESSAGE_HEAD},
-                   {"OPTIONS", MESSAGE_OPTIONS},
-                   {"POST", MESSAGE_POST}};
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (strcmp(method, methods[i].name) == 0) {
-            return methods[i].method;
-        }
-    }
-    return MESSAGE_OTHER;
-}
-
 /* ---- answers ---- */
 
 static void give_back_view(void *cls)
@@ -363,9 +191,7 @@ static enum MHD_Result send_response(struct MHD_Connection *handle, struct conne
     response->view = NULL;
     connection->sent_bytes = connection->request.method == MESSAGE_HEAD ? 0 : response->bytes.size;
     connection->is_answered = true;
-    connection->phase = PHASE_SENDING;
-    connection->since_ms = connection->worker->now_ms;
-    connection->has_mark = false;
+    deadline_begin(&connection->deadline, DEADLINE_SENDING, connection->worker->now_ms);
     return queued;
 }
 
@@ -407,9 +233,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *handle)
         return NULL;
     }
     connection->begin_ns = clock_ns(CLOCK_MONOTONIC);
-    connection->phase = PHASE_HEAD;
-    connection->since_ms = connection->worker->now_ms;
-    connection->is_fresh = false;
+    deadline_begin(&connection->deadline, DEADLINE_HEAD, connection->worker->now_ms);
     connection->is_seen = false;
     connection->is_answered = false;
     connection->response = (struct response){.status = 0};
@@ -425,21 +249,31 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *handle)
     return connection;
 }
 
+static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size)
+{
+    (void)kind;
+    guard_header(cls, (struct text){name, name_size},
+                 (struct text){value == NULL ? "" : value, value_size});
+    return MHD_YES;
+}
+
 static enum MHD_Result begin_request(struct MHD_Connection *handle, struct connection *connection,
                                      const char *url, const char *method, const char *version)
 {
     struct request *request = &connection->request;
     connection->is_seen = true;
-    connection->phase = PHASE_BODY;
+    connection->deadline.phase = DEADLINE_BODY;
     snprintf(connection->method, sizeof connection->method, "%.10s", method);
     connection->path = text_of(url);
-    request->method = read_method(method);
+    request->method = guard_method(method);
     request->path = connection->path;
     request->query = connection->query;
-    struct header_scan scan = {.request = request};
-    MHD_get_connection_values_n(handle, MHD_HEADER_KIND, scan_header, &scan);
+    struct guard guard = {.request = request};
+    MHD_get_connection_values_n(handle, MHD_HEADER_KIND, take_header, &guard);
     const char *why = NULL;
-    const unsigned status = refuse(&scan, connection, strcmp(version, "HTTP/1.1") != 0, &why);
+    const unsigned status = guard_refusal(&guard, strcmp(version, "HTTP/1.1") != 0,
+                                          connection->worker->http->options.body_bytes, &why);
     return status == 0 ? MHD_YES : answer_refusal(handle, connection, status, why);
 }
 
@@ -501,9 +335,7 @@ static void on_completed(void *cls, struct MHD_Connection *handle, void **con_cl
     }
     buf_release(&connection->body);
     arena_release(&connection->memory);
-    connection->phase = PHASE_IDLE;
-    connection->since_ms = connection->worker->now_ms;
-    connection->has_mark = false;
+    deadline_begin(&connection->deadline, DEADLINE_IDLE, connection->worker->now_ms);
     connection->is_seen = false;
     *con_cls = NULL;
 }
@@ -523,9 +355,9 @@ static void open_connection(struct worker *worker, struct MHD_Connection *handle
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
     *connection = (struct connection){.worker = worker,
-                                      .fd = info == NULL ? -1 : info->connect_fd,
-                                      .since_ms = worker->now_ms,
-                                      .is_fresh = true,
+                                      .deadline = {.fd = info == NULL ? -1 : info->connect_fd,
+                                                   .phase = DEADLINE_FRESH,
+                                                   .since_ms = worker->now_ms},
                                       .after = worker->open_connections};
     arena_init(&connection->memory, REQUEST_MEMORY_MAX);
     buf_init(&connection->body, (size_t)worker->http->options.body_bytes);
@@ -577,91 +409,22 @@ static void drop_message(void *cls, const char *format, va_list args)
     (void)args;
 }
 
-/* ---- deadlines ---- */
+/* ---- a worker ---- */
 
-static void cut(struct connection *connection)
-{
-    /* The library sees the end of the stream at its next turn and cleans up. */
-    shutdown(connection->fd, SHUT_RDWR);
-}
-
-static bool read_tcp(int fd, struct tcp_info *out)
-{
-    socklen_t size = sizeof *out;
-    *out = (struct tcp_info){0};
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, out, &size) == 0;
-}
-
-/* A client that is idle may stay; one that has begun a request must go on. The
- * library does not tell of the first bytes, the kernel does. */
-static void sweep_idle(struct connection *connection, int64_t waited_ms)
-{
-    const struct worker *worker = connection->worker;
-    const struct http_options *options = &worker->http->options;
-    const unsigned limit_s = connection->is_fresh ? options->head_s : options->idle_s;
-    if (worker->drain_end_ms != 0 || waited_ms > (int64_t)limit_s * 1000) {
-        cut(connection);
-        return;
-    }
-    struct tcp_info info;
-    if (connection->is_fresh || waited_ms < SWEEP_MS || !read_tcp(connection->fd, &info)) {
-        return;
-    }
-    if (!connection->has_mark) {
-        connection->byte_mark = info.tcpi_bytes_received;
-        connection->has_mark = true;
-    } else if (info.tcpi_bytes_received != connection->byte_mark) {
-        connection->phase = PHASE_HEAD;
-        connection->since_ms = worker->now_ms;
-    }
-}
-
-/* Acknowledged bytes in each window of ten seconds must reach the floor. */
-static void sweep_sending(struct connection *connection, int64_t waited_ms)
-{
-    struct tcp_info info;
-    if (!read_tcp(connection->fd, &info)) {
-        return;
-    }
-    if (!connection->has_mark) {
-        connection->byte_mark = info.tcpi_bytes_acked;
-        connection->has_mark = true;
-        connection->since_ms = connection->worker->now_ms;
-    } else if (waited_ms >= RATE_WINDOW_MS) {
-        const uint64_t taken = info.tcpi_bytes_acked - connection->byte_mark;
-        const uint64_t floor_bytes =
-            (uint64_t)connection->worker->http->options.send_rate * (RATE_WINDOW_MS / 1000);
-        if (taken < floor_bytes) {
-            cut(connection);
-        }
-        connection->byte_mark = info.tcpi_bytes_acked;
-        connection->since_ms = connection->worker->now_ms;
-    }
-}
-
+/* Whoever missed a deadline is cut: the library sees the end of the stream at
+ * its next turn and cleans up. */
 static void sweep(struct worker *worker)
 {
     const struct http_options *options = &worker->http->options;
-    struct connection *next;
-    for (struct connection *each = worker->open_connections; each != NULL; each = next) {
-        next = each->after;
-        const int64_t waited_ms = worker->now_ms - each->since_ms;
-        if (each->phase == PHASE_IDLE) {
-            sweep_idle(each, waited_ms);
-        } else if (each->phase == PHASE_SENDING) {
-            sweep_sending(each, waited_ms);
-        } else {
-            const unsigned limit_s =
-                each->phase == PHASE_HEAD ? options->head_s : options->request_s;
-            if (waited_ms > (int64_t)limit_s * 1000) {
-                cut(each);
-            }
+    const struct deadline_limits limits = {options->head_s, options->idle_s, options->request_s,
+                                           options->send_rate, worker->drain_end_ms != 0};
+    for (struct connection *each = worker->open_connections; each != NULL; each = each->after) {
+        if (deadline_is_missed(&each->deadline, &limits, worker->now_ms)) {
+            shutdown(each->deadline.fd, SHUT_RDWR);
         }
     }
     worker->swept_ms = worker->now_ms;
 }
-
-/* ---- a worker ---- */
 
 static void read_clocks(struct worker *worker)
 {
@@ -801,118 +564,6 @@ static bool open_worker(struct worker *worker, struct err *err)
     return true;
 }
 
-/* ---- sockets ---- */
-
-/* "127.0.0.1:8080" to its halves. */
-static bool split_address(const char *address, char *host, size_t host_bytes, const char **port,
-                          struct err *err)
-{
-    const char *colon = strrchr(address, ':');
-    size_t size = colon == NULL ? 0 : (size_t)(colon - address);
-    const char *from = address;
-    if (colon == NULL || colon[1] == '\0') {
-        return err_set(err, ERR_SCHEMA, "'%s' is not ADDRESS:PORT", address);
-    }
-    if (size >= 2 && from[0] == '[' && from[size - 1] == ']') {
-        from++;
-        size -= 2;
-    }
-    if (size >= host_bytes) {
-        return err_set(err, ERR_SCHEMA, "'%s' is not ADDRESS:PORT", address);
-    }
-    memcpy(host, from, size);
-    host[size] = '\0';
-    *port = colon + 1;
-    return true;
-}
-
-static bool bind_socket(const struct sockaddr *address, socklen_t size, bool is_shared, int *out)
-{
-    const int on = 1;
-    const int off = 0;
-    const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return false;
-    }
-    if (address->sa_family == AF_INET6) {
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    }
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        (is_shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
-        bind(fd, address, size) != 0 || listen(fd, BACKLOG) != 0) {
-        const int code = errno;
-        close(fd);
-        errno = code;
-        return false;
-    }
-    *out = fd;
-    return true;
-}
-
-static bool address_error(struct err *err, const char *address)
-{
-    if (errno == EADDRINUSE) {
-        return err_set(err, ERR_IO,
-                       "another program listens on %s: stop it, or choose with --listen", address);
-    }
-    if (errno == EACCES) {
-        return err_set(err, ERR_IO, "%s: ports below 1024 need permission", address);
-    }
-    return io_error(err, "listen on", address);
-}
-
-/* One socket for each worker on one port. The first, alone and not shared, finds
- * out whether another program has the port: the kernel would let a second
- * storeyd of the same user share it, and half of the requests would go there. */
-static bool open_sockets(struct http *http, struct addrinfo *found, struct err *err)
-{
-    struct sockaddr_storage place;
-    socklen_t size = found->ai_addrlen;
-    memcpy(&place, found->ai_addr, size);
-    struct sockaddr *address = (struct sockaddr *)&place;
-    int probe = -1;
-    if (!bind_socket(address, size, false, &probe)) {
-        return address_error(err, http->options.listen);
-    }
-    getsockname(probe, address, &size);
-    close(probe);
-    for (unsigned i = 0; i < http->options.worker_count; i++) {
-        if (!bind_socket(address, size, true, &http->workers[i].listen_fd)) {
-            return address_error(err, http->options.listen);
-        }
-    }
-    char host[48];
-    char port[8];
-    if (getnameinfo(address, size, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        return err_set(err, ERR_IO, "no name for the address");
-    }
-    snprintf(http->address, sizeof http->address, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s",
-             host, port);
-    return true;
-}
-
-static bool open_address(struct http *http, struct err *err)
-{
-    char host[256];
-    const char *port;
-    if (!split_address(http->options.listen, host, sizeof host, &port, err)) {
-        return false;
-    }
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    const int code = getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &found);
-    if (code != 0) {
-        return err_set(err, ERR_SCHEMA, "'%s' is not an address to listen on: %s",
-                       http->options.listen, gai_strerror(code));
-    }
-    const bool ok = open_sockets(http, found, err);
-    freeaddrinfo(found);
-    return ok;
-}
-
 /* ---- the server ---- */
 
 static void free_http(struct http *http)
@@ -938,6 +589,22 @@ static bool start_threads(struct http *http, struct err *err)
     return true;
 }
 
+static bool open_sockets(struct http *http, struct err *err)
+{
+    int fds[WORKERS_MAX];
+    const unsigned count = http->options.worker_count;
+    for (unsigned i = 0; i < count; i++) {
+        fds[i] = -1;
+    }
+    const bool ok = http->options.listen == NULL
+                        ? listener_inherit(fds, count, &http->address, err)
+                        : listener_open(http->options.listen, fds, count, &http->address, err);
+    for (unsigned i = 0; i < count; i++) {
+        http->workers[i].listen_fd = fds[i];
+    }
+    return ok;
+}
+
 bool http_open(const struct http_options *options, struct catalogue_current *current,
                struct access_log *log, struct http **out, struct err *err)
 {
@@ -958,7 +625,7 @@ bool http_open(const struct http_options *options, struct catalogue_current *cur
         workers[i].listen_fd = -1;
         workers[i].wake_fd = -1;
     }
-    bool ok = open_address(http, err);
+    bool ok = open_sockets(http, err);
     for (unsigned i = 0; ok && i < options->worker_count; i++) {
         ok = open_worker(&workers[i], err);
     }
@@ -976,7 +643,7 @@ bool http_open(const struct http_options *options, struct catalogue_current *cur
 
 const char *http_address(const struct http *http)
 {
-    return http->address;
+    return http->address.text;
 }
 
 void http_wake(struct http *http)

@@ -15,16 +15,9 @@
  * response is queued in the second call of the handler, because one in the first
  * closes the connection; that is what refused requests get.
  *
- * Guard    libmicrohttpd 0.9.75 accepts what a proxy in front might read in
- *          another way. Refused with 400 and a closed connection: two or no Host,
- *          two Content-Length, Content-Length beside Transfer-Encoding, a
- *          Content-Length that is no number, NUL or control characters in a
- *          header. 501: another transfer coding than chunked. 413: a body on GET
- *          or HEAD, or beyond the limit. Bare line feeds and folded headers are
- *          gone before a handler sees them: put a strict proxy in front where
- *          that matters.
  * Limits   A request's head fits 8 KiB (431, or a closed connection beyond).
- *          Deadlines below; a client that misses one is disconnected.
+ *          guard.h
+ *          says what is refused, deadline.h who is disconnected.
  */
 
 #include "server/access_log.h"
@@ -33,7 +26,7 @@
 struct http;
 
 struct http_options {
-    const char *listen; /* "127.0.0.1:8080", "[::1]:0", ":8080" (every address) */
+    const char *listen; /* see listener.h; NULL: the socket that a supervisor passed */
     const char *public_url;
     unsigned worker_count;
     unsigned connection_limit; /* of all workers together */

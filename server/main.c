@@ -15,6 +15,7 @@
 #include "server/access_log.h"
 #include "server/catalogue.h"
 #include "server/http.h"
+#include "server/listener.h"
 #include "server/options.h"
 #include "server/store.h"
 
@@ -249,6 +250,9 @@ static bool serve(struct server *server, const sigset_t *signals, struct err *er
     if (!access_log_open(&server->log, log, err)) {
         catalogue_current_release(&server->current);
         return false;
+    }
+    if (listener_is_inherited()) {
+        server->options.http.listen = NULL;
     }
     const bool ok =
         http_open(&server->options.http, &server->current, &server->log, &server->http, err);
