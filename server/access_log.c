@@ -139,7 +139,9 @@ void access_log_add(struct access_log_lines *lines, const struct access_log_entr
     *at++ = (char)('0' + ms / 100);
     *at++ = (char)('0' + ms / 10 % 10);
     *at++ = (char)('0' + ms % 10);
-    at = PRINT(at, "Z\",\"method\":");
+    at = PRINT(at, "Z\",\"client\":\"");
+    at = print_text(at, entry->client, strlen(entry->client)); /* PEER_TEXT_BYTES at most */
+    at = PRINT(at, "\",\"method\":");
     buf_add(out, fixed, (size_t)(at - fixed));
     add_json_text(out, text_of(entry->method));
     buf_add(out, ",\"path\":", 8);
@@ -154,6 +156,10 @@ void access_log_add(struct access_log_lines *lines, const struct access_log_entr
     if (entry->package != NULL) {
         buf_add_text(out, ",\"package\":");
         add_json_text(out, text_of(entry->package));
+    }
+    if (entry->key != NULL) {
+        buf_add_text(out, ",\"key\":");
+        add_json_text(out, text_of(entry->key));
     }
     if (entry->is_cut) {
         buf_add_text(out, ",\"cut\":true");

@@ -5,12 +5,12 @@
 /*
  * access_log.h - one line of JSON for each request.
  *
- * Layout   {"time":"2026-04-01T09:30:00.123Z","method":"GET","path":"/...",
- *           "status":200,"bytes":8192,"us":41,"package":"futian"}
+ * Layout   {"time":"2026-04-01T09:30:00.123Z","client":"192.0.2.7","method":"GET",
+ *           "path":"/...","status":200,"bytes":8192,"us":41,"package":"futian"}
  *
- *          "package" when the request named one, "cut":true when the client left
- *          before the end, "error" when the server failed. The query is not
- *          logged: it may carry keys.
+ *          "package" when the request named one, "key" with which it came, "cut":true when the
+ * client left before the end, "error" when the server failed. The query is not logged: it may carry
+ * keys.
  *
  * Threads  A worker adds to its own struct access_log_lines and hands it over
  *          with access_log_flush(), which locks. Lines are never torn.
@@ -34,13 +34,15 @@ struct access_log_lines {
 };
 
 struct access_log_entry {
-    int64_t time_ms; /* since 1970 */
+    int64_t time_ms;    /* since 1970 */
+    const char *client; /* address */
     const char *method;
     struct text path; /* as sent */
     unsigned status;
     uint64_t bytes; /* of the body */
     uint64_t microseconds;
     const char *package; /* NULL none */
+    const char *key;     /* NULL none */
     const char *failure; /* NULL none */
     bool is_cut;
 };

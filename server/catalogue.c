@@ -356,6 +356,8 @@ bool catalogue_open(const struct catalogue_options *options, const struct catalo
     if (catalogue->cesium != NULL) {
         store_hold(catalogue->cesium);
     }
+    catalogue->access = options->access;
+    access_hold(catalogue->access);
     struct opening opening = {options, previous, note, argument, catalogue, 0};
     for (size_t i = 0; i < options->path_count; i++) {
         if (!add_path(&opening, options->paths[i], err)) {
@@ -385,6 +387,7 @@ void catalogue_drop(struct catalogue *catalogue)
     }
     store_drop(catalogue->viewer);
     store_drop(catalogue->cesium);
+    access_drop(catalogue->access);
     struct arena memory = catalogue->memory; /* the catalogue lies in it */
     arena_release(&memory);
 }
@@ -410,7 +413,7 @@ const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, 
 
 bool catalogue_equals(const struct catalogue *a, const struct catalogue *b)
 {
-    if (a->entry_count != b->entry_count) {
+    if (a->entry_count != b->entry_count || a->access != b->access) {
         return false;
     }
     for (size_t i = 0; i < a->entry_count; i++) {
@@ -478,7 +481,7 @@ void catalogue_current_init(struct catalogue_current *current, struct catalogue 
     pthread_mutex_init(&current->lock, NULL);
     current->catalogue = first;
     atomic_init(&current->generation, 1);
-    atomic_init(&current->is_draining, false);
+    atomic_init(&current->drain, CATALOGUE_SERVING);
 }
 
 void catalogue_current_release(struct catalogue_current *current)

@@ -20,6 +20,7 @@
 #include <stdatomic.h>
 
 #include "formats/base/err.h"
+#include "server/access.h"
 #include "server/store.h"
 
 /* Revisions of one package that answer: the newest first. */
@@ -39,9 +40,10 @@ struct catalogue {
     uint64_t number;                 /* one more than the catalogue's before */
     struct catalogue_entry *entries; /* sorted by id */
     size_t entry_count;
-    const char **paths;   /* of the entries' newest stores, sorted */
-    struct store *viewer; /* the viewer's page, or NULL */
-    struct store *cesium; /* CesiumJS, or NULL */
+    const char **paths;    /* of the entries' newest stores, sorted */
+    struct store *viewer;  /* the viewer's page, or NULL */
+    struct store *cesium;  /* CesiumJS, or NULL */
+    struct access *access; /* who may do what */
 };
 
 struct catalogue_options {
@@ -49,8 +51,9 @@ struct catalogue_options {
     size_t path_count;
     struct store *viewer; /* held by the catalogue; may be NULL */
     struct store *cesium;
-    int64_t grace_s; /* how long a replaced revision still answers */
-    int64_t now_s;   /* monotonic */
+    struct access *access; /* held by the catalogue */
+    int64_t grace_s;       /* how long a replaced revision still answers */
+    int64_t now_s;         /* monotonic */
 };
 
 /* Told about every path that cannot be served, and about empty folders. */
@@ -72,7 +75,7 @@ ERR_CHECKED bool catalogue_open(const struct catalogue_options *options,
 
 void catalogue_drop(struct catalogue *catalogue); /* NULL is fine */
 
-/* True when both serve the same stores under the same ids. */
+/* True when both serve the same stores under the same ids to the same callers. */
 bool catalogue_equals(const struct catalogue *a, const struct catalogue *b);
 
 /* The entry of that id or NULL. */
@@ -84,11 +87,13 @@ bool catalogue_is_stale(const struct catalogue *catalogue, const struct catalogu
 
 /* ---- the one in force ---- */
 
+enum catalogue_drain { CATALOGUE_SERVING, CATALOGUE_DRAINING, CATALOGUE_OVER };
+
 struct catalogue_current {
     pthread_mutex_t lock;
     struct catalogue *catalogue;
     atomic_uint generation; /* counts replacements */
-    atomic_bool is_draining;
+    atomic_int drain;       /* enum catalogue_drain */
 };
 
 void catalogue_current_init(struct catalogue_current *current, struct catalogue *first);
@@ -100,15 +105,17 @@ void catalogue_current_replace(struct catalogue_current *current, struct catalog
 /* A hold on the one in force, for catalogue_drop(). */
 struct catalogue *catalogue_current_hold(struct catalogue_current *current);
 
-/* Says once and for all that the server is shutting down. */
-static inline void catalogue_current_drain(struct catalogue_current *current)
+/* Says once and for all that the server is shutting down, and then that the last
+ * answer has left. */
+static inline void catalogue_current_drain(struct catalogue_current *current,
+                                           enum catalogue_drain state)
 {
-    atomic_store(&current->is_draining, true);
+    atomic_store(&current->drain, (int)state);
 }
 
-static inline bool catalogue_current_is_draining(struct catalogue_current *current)
+static inline enum catalogue_drain catalogue_current_drains(struct catalogue_current *current)
 {
-    return atomic_load(&current->is_draining);
+    return (enum catalogue_drain)atomic_load(&current->drain);
 }
 
 static inline unsigned catalogue_current_generation(struct catalogue_current *current)

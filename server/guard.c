@@ -35,7 +35,7 @@ static bool read_length(struct text value, uint64_t *out)
     return true;
 }
 
-static bool is_host(struct text value)
+bool guard_is_host(struct text value)
 {
     for (size_t i = 0; i < value.size; i++) {
         const char c = value.data[i];
@@ -52,7 +52,7 @@ static void scan_framing(struct guard *guard, struct text key, struct text value
 {
     if (is_header(key, "Host")) {
         guard->host_count++;
-        guard->is_bad = guard->is_bad || !is_host(value);
+        guard->is_bad = guard->is_bad || !guard_is_host(value);
         guard->request->host = value;
     } else if (is_header(key, "Content-Length")) {
         guard->length_count++;
@@ -80,6 +80,14 @@ void guard_header(struct guard *guard, struct text key, struct text value)
         {"Range", &request->range},
         {"If-Range", &request->if_range},
         {"Content-Type", &request->content_type},
+        {"Authorization", &request->authorization},
+        {"X-API-Key", &request->api_key},
+        {"X-Request-Id", &request->request_id},
+        {"Forwarded", &guard->forwarded.by_standard},
+        {"X-Forwarded-For", &guard->forwarded.addresses},
+        {"X-Forwarded-Proto", &guard->forwarded.scheme},
+        {"X-Forwarded-Host", &guard->forwarded.host},
+        {"X-Forwarded-Prefix", &guard->forwarded.prefix},
     };
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         if (is_header(key, kept[i].name)) {

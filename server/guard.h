@@ -19,9 +19,11 @@
  */
 
 #include "server/message.h"
+#include "server/peer.h"
 
 struct guard {
-    struct request *request; /* filled in; values are borrowed */
+    struct request *request;         /* filled in; values are borrowed */
+    struct peer_forwarded forwarded; /* as anyone may have sent it: see peer.h */
     unsigned host_count;
     unsigned length_count;
     unsigned coding_count;
@@ -29,6 +31,9 @@ struct guard {
     bool is_bad;
     uint64_t length;
 };
+
+/* A name or an address, and a port: what a Host header may be. */
+bool guard_is_host(struct text value);
 
 enum message_method guard_method(const char *method);
 

@@ -15,6 +15,8 @@
 #include <microhttpd.h>
 
 #include "formats/base/io.h"
+#include "server/admin.h"
+#include "server/crowd.h"
 #include "server/deadline.h"
 #include "server/guard.h"
 #include "server/listener.h"
@@ -27,13 +29,19 @@ enum { SWEEP_MS = 1000 };
 /* Log lines wait so long, or until there are so many: a write a turn would be a
  * third of a small request's system calls. */
 enum { FLUSH_MS = 200, FLUSH_BYTES = 32 * 1024 };
+enum { ADMIN_CONNECTIONS = 64, ADMIN_CACHE_SLOTS = 16 };
 enum { REQUEST_MEMORY_MAX = 512 << 20, EXPANDED_KEPT_BYTES = 32 << 20 };
 
 struct connection {
     struct connection *before, *after; /* of those that are open */
     struct worker *worker;
     struct deadline deadline;
-    bool is_seen; /* the handler was called for this request */
+    struct peer peer;             /* at the other end of the socket */
+    char client[PEER_TEXT_BYTES]; /* the one behind it, when that is a proxy of ours */
+    uint64_t peer_hash;
+    bool is_proxy;
+    bool is_counted; /* in the crowd */
+    bool is_seen;    /* the handler was called for this request */
     bool is_answered;
     uint64_t begin_ns;
     struct arena memory; /* of the request */
@@ -59,6 +67,9 @@ struct worker {
     unsigned generation;
     struct store_cache *cache;
     struct access_log_lines lines;
+    struct usage_tally *tally;
+    struct metrics metrics;
+    bool is_admin;   /* the admin listener's */
     int64_t now_ms;  /* monotonic, of this turn */
     int64_t wall_ms; /* since 1970, of this turn */
     int64_t swept_ms;
@@ -71,8 +82,14 @@ struct http {
     struct http_options options;
     struct catalogue_current *current;
     struct access_log *log;
-    struct worker *workers;
-    struct listener_name address;
+    struct worker *workers;         /* the admin listener's is the last, when there is one */
+    unsigned all_count;             /* workers and that one */
+    const struct metrics **metrics; /* of the workers */
+    struct limiter *limiter;
+    struct crowd *crowd; /* NULL: no cap */
+    struct usage *usage;
+    const char *certificate, *private_key; /* PEM; NULL: plain */
+    struct listener_name address, admin_address;
     unsigned drain_wait_s;
 };
 
@@ -155,7 +172,8 @@ static struct MHD_Response *make_response(const struct response *response)
 static struct MHD_Response *prepared_response(const struct response *response)
 {
     struct store_view *view = response->view;
-    void **slot = &view->prepared[response->status == 304 ? 1 : 0];
+    void **slot =
+        &view->prepared[(response->status == 304 ? 1 : 0) + (response->is_private ? 2 : 0)];
     if (*slot == NULL) {
         *slot = make_response(response);
         view->forget = forget_prepared;
@@ -198,18 +216,35 @@ static enum MHD_Result send_response(struct MHD_Connection *handle, struct conne
 static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *connection)
 {
     const struct worker *worker = connection->worker;
-    const struct routes_context context = {worker->catalogue, worker->cache,
-                                           worker->http->options.public_url,
-                                           worker->drain_end_ms != 0};
     connection->request.body = buf_span(&connection->body);
+    if (worker->is_admin) {
+        const struct http *http = worker->http;
+        const struct admin admin = {.catalogue = worker->catalogue,
+                                    .workers = http->metrics,
+                                    .worker_count = http->options.worker_count,
+                                    .usage = http->usage,
+                                    .is_draining = worker->drain_end_ms != 0};
+        admin_answer(&admin, &connection->request, &connection->memory, &connection->response);
+        return send_response(handle, connection);
+    }
+    const struct http_options *options = &worker->http->options;
+    const struct routes_context context = {.catalogue = worker->catalogue,
+                                           .cache = worker->cache,
+                                           .limiter = worker->http->limiter,
+                                           .address_rate = options->address_rate,
+                                           .public_url = options->public_url,
+                                           .now_s = worker->wall_ms / 1000,
+                                           .now_ms = worker->now_ms,
+                                           .is_draining = worker->drain_end_ms != 0};
     routes_answer(&context, &connection->request, &connection->memory, &connection->response);
     return send_response(handle, connection);
 }
 
-static enum MHD_Result answer_refusal(struct MHD_Connection *handle, struct connection *connection,
-                                      unsigned status, const char *why)
+static enum MHD_Result refuse(struct MHD_Connection *handle, struct connection *connection,
+                              unsigned status, const char *why)
 {
-    routes_problem(status, why, &connection->memory, &connection->response);
+    answer_refusal(status, why, &connection->memory, &connection->response);
+    metrics_note(&connection->worker->metrics, METRICS_REFUSED);
     connection->response.must_close = true;
     return send_response(handle, connection);
 }
@@ -258,6 +293,29 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
+/* What a proxy of ours says of its client counts; what others say does not. */
+static void look_behind_proxy(struct connection *connection, const struct peer_forwarded *forwarded)
+{
+    const struct http_options *options = &connection->worker->http->options;
+    struct request *request = &connection->request;
+    request->client_hash = connection->peer_hash;
+    request->scheme = options->certificate != NULL ? text_of("https") : (struct text){NULL, 0};
+    if (!connection->is_proxy) {
+        return;
+    }
+    const struct peer client = peer_client(&connection->peer, forwarded, &options->proxies);
+    peer_print(&client, connection->client);
+    request->client_hash = peer_hash(&client);
+    const struct text scheme = peer_scheme(forwarded);
+    if (scheme.size > 0) {
+        request->scheme = scheme;
+    }
+    if (guard_is_host(forwarded->host)) {
+        request->host = forwarded->host;
+    }
+    request->prefix = peer_prefix(forwarded);
+}
+
 static enum MHD_Result begin_request(struct MHD_Connection *handle, struct connection *connection,
                                      const char *url, const char *method, const char *version)
 {
@@ -271,10 +329,11 @@ static enum MHD_Result begin_request(struct MHD_Connection *handle, struct conne
     request->query = connection->query;
     struct guard guard = {.request = request};
     MHD_get_connection_values_n(handle, MHD_HEADER_KIND, take_header, &guard);
+    look_behind_proxy(connection, &guard.forwarded);
     const char *why = NULL;
     const unsigned status = guard_refusal(&guard, strcmp(version, "HTTP/1.1") != 0,
                                           connection->worker->http->options.body_bytes, &why);
-    return status == 0 ? MHD_YES : answer_refusal(handle, connection, status, why);
+    return status == 0 ? MHD_YES : refuse(handle, connection, status, why);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *handle, const char *url,
@@ -299,7 +358,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *handle, cons
         return MHD_YES;
     }
     if (connection->body.refusal != ERR_NONE) {
-        return answer_refusal(handle, connection, 413, "the body is too large");
+        return refuse(handle, connection, 413, "the body is too large");
     }
     return answer(handle, connection);
 }
@@ -307,18 +366,40 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *handle, cons
 static void log_request(struct connection *connection, enum MHD_RequestTerminationCode code)
 {
     struct worker *worker = connection->worker;
+    const struct response *response = &connection->response;
+    const uint64_t microseconds = (clock_ns(CLOCK_MONOTONIC) - connection->begin_ns) / 1000;
+    const bool is_cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
     const struct access_log_entry entry = {
         .time_ms = worker->wall_ms,
+        .client = connection->client,
         .method = connection->method,
         .path = connection->path,
-        .status = connection->response.status,
+        .status = response->status,
         .bytes = connection->sent_bytes,
-        .microseconds = (clock_ns(CLOCK_MONOTONIC) - connection->begin_ns) / 1000,
-        .package = connection->response.package,
-        .failure = connection->response.failure,
-        .is_cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK,
+        .microseconds = microseconds,
+        .package = response->package,
+        .key = response->key,
+        .failure = response->failure,
+        .is_cut = is_cut,
     };
     access_log_add(&worker->lines, &entry);
+    if (worker->is_admin) {
+        return;
+    }
+    metrics_answered(&worker->metrics, response->status, connection->sent_bytes, microseconds);
+    if (response->status == 429) {
+        metrics_note(&worker->metrics, METRICS_LIMITED);
+    }
+    if (response->failure != NULL) {
+        metrics_note(&worker->metrics, METRICS_FAILED);
+    }
+    if (is_cut) {
+        metrics_note(&worker->metrics, METRICS_LEFT);
+    }
+    if (response->package != NULL && response->status < 400) {
+        usage_tally_add(worker->tally, worker->wall_ms / 1000, response->package, response->key,
+                        connection->sent_bytes);
+    }
 }
 
 static void on_completed(void *cls, struct MHD_Connection *handle, void **con_cls,
@@ -338,6 +419,31 @@ static void on_completed(void *cls, struct MHD_Connection *handle, void **con_cl
     deadline_begin(&connection->deadline, DEADLINE_IDLE, connection->worker->now_ms);
     connection->is_seen = false;
     *con_cls = NULL;
+}
+
+/* Learns who is at the other end; one too many of an address goes at once. */
+static void meet(struct connection *connection, struct MHD_Connection *handle)
+{
+    struct worker *worker = connection->worker;
+    const struct http *http = worker->http;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info == NULL || info->client_addr == NULL ||
+        !peer_of_socket(info->client_addr, &connection->peer)) {
+        return; /* a UNIX socket: the one who passed it knows who may come */
+    }
+    peer_print(&connection->peer, connection->client);
+    connection->peer_hash = peer_hash(&connection->peer);
+    connection->is_proxy = peer_is_within(&connection->peer, &http->options.proxies);
+    if (http->crowd == NULL || connection->is_proxy ||
+        (peer_is_local(&connection->peer) && !http->options.is_local_limited)) {
+        return;
+    }
+    connection->is_counted = crowd_enter(http->crowd, &connection->peer);
+    if (!connection->is_counted) {
+        metrics_note(&worker->metrics, METRICS_CROWDED);
+        shutdown(connection->deadline.fd, SHUT_RDWR);
+    }
 }
 
 static void open_connection(struct worker *worker, struct MHD_Connection *handle, void **socket_cls)
@@ -365,6 +471,8 @@ static void open_connection(struct worker *worker, struct MHD_Connection *handle
         connection->after->before = connection;
     }
     worker->open_connections = connection;
+    metrics_note(&worker->metrics, METRICS_CONNECTED);
+    meet(connection, handle);
 }
 
 static void close_connection(struct worker *worker, struct connection *connection)
@@ -377,6 +485,10 @@ static void close_connection(struct worker *worker, struct connection *connectio
     if (connection->after != NULL) {
         connection->after->before = connection->before;
     }
+    if (connection->is_counted) {
+        crowd_leave(worker->http->crowd, &connection->peer);
+    }
+    metrics_note(&worker->metrics, METRICS_DISCONNECTED);
     buf_release(&connection->body);
     arena_release(&connection->memory);
     connection->after = worker->free_connections;
@@ -421,8 +533,11 @@ static void sweep(struct worker *worker)
     for (struct connection *each = worker->open_connections; each != NULL; each = each->after) {
         if (deadline_is_missed(&each->deadline, &limits, worker->now_ms)) {
             shutdown(each->deadline.fd, SHUT_RDWR);
+            metrics_note(&worker->metrics, METRICS_CUT);
         }
     }
+    atomic_store(&worker->metrics.views, store_cache_count(worker->cache));
+    usage_add(worker->http->usage, worker->tally);
     worker->swept_ms = worker->now_ms;
 }
 
@@ -450,19 +565,29 @@ static void follow_catalogue(struct worker *worker)
     }
 }
 
+static void begin_drain(struct worker *worker)
+{
+    worker->drain_end_ms = worker->now_ms + (int64_t)worker->http->drain_wait_s * 1000;
+    const MHD_socket listening =
+        worker->is_admin ? MHD_INVALID_SOCKET : MHD_quiesce_daemon(worker->daemon);
+    if (listening != MHD_INVALID_SOCKET) {
+        close(listening);
+        worker->listen_fd = -1;
+    }
+}
+
 /* False when a drain has ended. */
 static bool follow_drain(struct worker *worker)
 {
+    const enum catalogue_drain state = catalogue_current_drains(worker->http->current);
+    if (state == CATALOGUE_SERVING) {
+        return true;
+    }
     if (worker->drain_end_ms == 0) {
-        if (!catalogue_current_is_draining(worker->http->current)) {
-            return true;
-        }
-        worker->drain_end_ms = worker->now_ms + (int64_t)worker->http->drain_wait_s * 1000;
-        const MHD_socket listening = MHD_quiesce_daemon(worker->daemon);
-        if (listening != MHD_INVALID_SOCKET) {
-            close(listening);
-            worker->listen_fd = -1;
-        }
+        begin_drain(worker);
+    }
+    if (worker->is_admin) {
+        return state != CATALOGUE_OVER;
     }
     sweep(worker);
     return worker->open_connections != NULL && worker->now_ms < worker->drain_end_ms;
@@ -517,26 +642,59 @@ static void close_worker(struct worker *worker)
     if (worker->daemon != NULL) {
         MHD_stop_daemon(worker->daemon);
         access_log_flush(worker->http->log, &worker->lines);
+        usage_add(worker->http->usage, worker->tally);
     } else if (worker->listen_fd >= 0) {
         close(worker->listen_fd);
     }
     if (worker->wake_fd >= 0) {
         close(worker->wake_fd);
     }
+    usage_tally_close(worker->tally);
     store_cache_close(worker->cache);
     catalogue_drop(worker->catalogue);
     access_log_lines_release(&worker->lines);
     arena_release(&worker->memory);
 }
 
+static bool start_daemon(struct worker *worker, unsigned connections)
+{
+    const struct http *http = worker->http;
+    const struct http_options *options = &http->options;
+    const bool is_tls = http->certificate != NULL && !worker->is_admin;
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, unconst(http->certificate)},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, unconst(http->private_key)},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, unconst("SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2")},
+        {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    worker->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (is_tls ? MHD_USE_TLS : 0U), 0, NULL, NULL, on_request,
+        worker, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,              /* first */
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)worker->listen_fd,             /* */
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,              /* */
+        MHD_OPTION_CONNECTION_LIMIT, connections,                            /* */
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s + options->request_s, /* */
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                     /* */
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                                /* */
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, worker,                         /* */
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,                   /* */
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, worker,                   /* */
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, worker,                 /* */
+        MHD_OPTION_ARRAY, is_tls ? tls : plain, MHD_OPTION_END);
+    return worker->daemon != NULL;
+}
+
 static bool open_worker(struct worker *worker, struct err *err)
 {
     const struct http_options *options = &worker->http->options;
-    const unsigned connections = options->connection_limit / options->worker_count + 1;
+    const unsigned connections = worker->is_admin
+                                     ? ADMIN_CONNECTIONS
+                                     : options->connection_limit / options->worker_count + 1;
     arena_init(&worker->memory, (size_t)connections * 2 * sizeof(struct connection) + (1 << 20));
     access_log_lines_init(&worker->lines);
-    const struct store_cache_options cache = {options->cache_slots, EXPANDED_KEPT_BYTES};
-    if (!store_cache_open(cache, &worker->cache, err)) {
+    const struct store_cache_options cache = {
+        worker->is_admin ? ADMIN_CACHE_SLOTS : options->cache_slots, EXPANDED_KEPT_BYTES};
+    if (!store_cache_open(cache, &worker->cache, err) || !usage_tally_open(&worker->tally, err)) {
         return false;
     }
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -545,21 +703,11 @@ static bool open_worker(struct worker *worker, struct err *err)
     }
     read_clocks(worker);
     follow_catalogue(worker);
-    worker->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, worker,
-                         MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,          /* first */
-                         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)worker->listen_fd, /* */
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,  /* */
-                         MHD_OPTION_CONNECTION_LIMIT, connections,                /* */
-                         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s + options->request_s, /* */
-                         MHD_OPTION_STRICT_FOR_CLIENT, 1,                                     /* */
-                         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,                                /* */
-                         MHD_OPTION_URI_LOG_CALLBACK, on_uri, worker,                         /* */
-                         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,                   /* */
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, worker,                   /* */
-                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, worker, MHD_OPTION_END);
-    if (worker->daemon == NULL) {
-        return err_set(err, ERR_LIBRARY, "libmicrohttpd does not start");
+    if (!start_daemon(worker, connections)) {
+        return err_set(err, ERR_LIBRARY,
+                       worker->http->certificate == NULL
+                           ? "libmicrohttpd does not start"
+                           : "libmicrohttpd does not start: do certificate and key fit together?");
     }
     return true;
 }
@@ -568,16 +716,18 @@ static bool open_worker(struct worker *worker, struct err *err)
 
 static void free_http(struct http *http)
 {
-    for (unsigned i = 0; i < http->options.worker_count; i++) {
+    for (unsigned i = 0; i < http->all_count; i++) {
         close_worker(&http->workers[i]);
     }
+    limiter_close(http->limiter);
+    crowd_close(http->crowd);
     struct arena memory = http->memory; /* it lies in there */
     arena_release(&memory);
 }
 
 static bool start_threads(struct http *http, struct err *err)
 {
-    for (unsigned i = 0; i < http->options.worker_count; i++) {
+    for (unsigned i = 0; i < http->all_count; i++) {
         struct worker *worker = &http->workers[i];
         const int code = pthread_create(&worker->thread, NULL, run_worker, worker);
         if (code != 0) {
@@ -602,32 +752,81 @@ static bool open_sockets(struct http *http, struct err *err)
     for (unsigned i = 0; i < count; i++) {
         http->workers[i].listen_fd = fds[i];
     }
+    if (ok && http->options.admin != NULL) {
+        http->workers[count].is_admin = true;
+        return listener_open(http->options.admin, &http->workers[count].listen_fd, 1,
+                             &http->admin_address, err);
+    }
     return ok;
 }
 
-bool http_open(const struct http_options *options, struct catalogue_current *current,
-               struct access_log *log, struct http **out, struct err *err)
+/* A PEM file as terminated text. */
+static bool read_pem(const char *path, struct arena *memory, const char **out, struct err *err)
 {
-    assert(options->worker_count >= 1 && options->worker_count <= WORKERS_MAX);
+    struct io_map map;
+    if (!io_map(path, &map, err)) {
+        return false;
+    }
+    *out = message_keep(memory, (struct text){(const char *)map.bytes.data, map.bytes.size});
+    io_unmap(&map);
+    return *out != NULL || arena_full(memory, err);
+}
+
+/* What all workers share. */
+static bool open_shared(struct http *http, struct err *err)
+{
+    const struct http_options *options = &http->options;
+    if (options->certificate != NULL &&
+        (!read_pem(options->certificate, &http->memory, &http->certificate, err) ||
+         !read_pem(options->private_key, &http->memory, &http->private_key, err))) {
+        return false;
+    }
+    return limiter_open(&http->limiter, err) &&
+           (options->address_limit == 0 || crowd_open(options->address_limit, &http->crowd, err));
+}
+
+static bool make_http(const struct http_options *options, struct http **out, struct err *err)
+{
+    const unsigned count = options->worker_count + (options->admin != NULL);
     struct arena memory;
     arena_init(&memory, 4 << 20);
     struct http *http = arena_array(&memory, struct http, 1);
-    struct worker *workers = arena_array(&memory, struct worker, options->worker_count);
-    if (http == NULL || workers == NULL) {
+    struct worker *workers = arena_array(&memory, struct worker, count);
+    const struct metrics **metrics = arena_array(&memory, const struct metrics *, count);
+    if (http == NULL || workers == NULL || metrics == NULL) {
         const bool ok = arena_full(&memory, err);
         arena_release(&memory);
         return ok;
     }
-    *http = (struct http){
-        .memory = memory, .options = *options, .current = current, .log = log, .workers = workers};
-    for (unsigned i = 0; i < options->worker_count; i++) {
+    *http = (struct http){.memory = memory,
+                          .options = *options,
+                          .workers = workers,
+                          .all_count = count,
+                          .metrics = metrics};
+    for (unsigned i = 0; i < count; i++) {
         workers[i].http = http;
         workers[i].listen_fd = -1;
         workers[i].wake_fd = -1;
+        metrics[i] = &workers[i].metrics;
     }
-    bool ok = open_sockets(http, err);
-    for (unsigned i = 0; ok && i < options->worker_count; i++) {
-        ok = open_worker(&workers[i], err);
+    *out = http;
+    return true;
+}
+
+bool http_open(const struct http_options *options, const struct http_shared *shared,
+               struct http **out, struct err *err)
+{
+    assert(options->worker_count >= 1 && options->worker_count < WORKERS_MAX);
+    struct http *http;
+    if (!make_http(options, &http, err)) {
+        return false;
+    }
+    http->current = shared->current;
+    http->log = shared->log;
+    http->usage = shared->usage;
+    bool ok = open_shared(http, err) && open_sockets(http, err);
+    for (unsigned i = 0; ok && i < http->all_count; i++) {
+        ok = open_worker(&http->workers[i], err);
     }
     if (!ok) {
         free_http(http);
@@ -646,22 +845,32 @@ const char *http_address(const struct http *http)
     return http->address.text;
 }
 
+const char *http_admin_address(const struct http *http)
+{
+    return http->admin_address.text;
+}
+
 void http_wake(struct http *http)
 {
-    for (unsigned i = 0; i < http->options.worker_count; i++) {
+    for (unsigned i = 0; i < http->all_count; i++) {
         eventfd_write(http->workers[i].wake_fd, 1);
     }
 }
 
+/* The admin listener answers until the last: whoever watches sees the drain. */
 void http_close(struct http *http, unsigned wait_s)
 {
     if (http == NULL) {
         return;
     }
     http->drain_wait_s = wait_s;
-    catalogue_current_drain(http->current);
+    catalogue_current_drain(http->current, CATALOGUE_DRAINING);
     http_wake(http);
-    for (unsigned i = 0; i < http->options.worker_count; i++) {
+    for (unsigned i = 0; i < http->all_count; i++) {
+        if (i == http->options.worker_count) {
+            catalogue_current_drain(http->current, CATALOGUE_OVER);
+            http_wake(http);
+        }
         if (http->workers[i].is_started) {
             pthread_join(http->workers[i].thread, NULL);
         }

@@ -22,33 +22,50 @@
 
 #include "server/access_log.h"
 #include "server/catalogue.h"
+#include "server/peer.h"
+#include "server/usage.h"
 
 struct http;
 
 struct http_options {
     const char *listen; /* see listener.h; NULL: the socket that a supervisor passed */
+    const char *admin;  /* address of the admin listener; NULL: none */
     const char *public_url;
     unsigned worker_count;
-    unsigned connection_limit; /* of all workers together */
-    unsigned cache_slots;      /* of one worker; a power of two */
-    unsigned head_s;           /* from the first byte of a request to the end of its head */
-    unsigned idle_s;           /* between requests */
-    unsigned request_s;        /* for the body of a request */
-    unsigned send_rate;        /* bytes a second that a client must take, over ten seconds */
-    uint64_t body_bytes;       /* of a POST */
+    unsigned connection_limit;  /* of all workers together */
+    unsigned cache_slots;       /* of one worker; a power of two */
+    unsigned head_s;            /* from the first byte of a request to the end of its head */
+    unsigned idle_s;            /* between requests */
+    unsigned request_s;         /* for the body of a request */
+    unsigned send_rate;         /* bytes a second that a client must take, over ten seconds */
+    uint64_t body_bytes;        /* of a POST */
+    unsigned address_rate;      /* requests a second of one address; 0 any */
+    unsigned address_limit;     /* connections of one address; 0 any */
+    bool is_local_limited;      /* of this machine's own addresses, too */
+    struct peer_ranges proxies; /* believed about their clients, and not capped */
+    const char *certificate;    /* of TLS, PEM; NULL: plain */
+    const char *private_key;    /* PEM */
+};
+
+/* What belongs to someone else and outlives the server. */
+struct http_shared {
+    struct catalogue_current *current;
+    struct access_log *log;
+    struct usage *usage;
 };
 
 /*
  * Binds, then starts the workers.
  *
- * current  must outlive the server, as must `log`
- * Errors   ERR_IO  the address is taken, not of this machine, not an address
+ * Errors   ERR_IO       the address is taken, not of this machine, not an address
+ *          ERR_LIBRARY  certificate and key are none, or do not fit
  */
-ERR_CHECKED bool http_open(const struct http_options *options, struct catalogue_current *current,
-                           struct access_log *log, struct http **out, struct err *err);
+ERR_CHECKED bool http_open(const struct http_options *options, const struct http_shared *shared,
+                           struct http **out, struct err *err);
 
 /* "127.0.0.1:8080": where it listens, with the port that was given. */
 const char *http_address(const struct http *http);
+const char *http_admin_address(const struct http *http); /* "" without an admin listener */
 
 /* Takes no new connections, closes idle ones, lets answers under way finish for
  * at most `wait_s` seconds, then closes. NULL is fine. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -18,6 +19,8 @@
 #include "server/listener.h"
 #include "server/options.h"
 #include "server/store.h"
+#include "server/supervisor.h"
+#include "server/usage.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { WATCH_SECONDS = 2, NOTES_BYTES_MAX = 1 << 20 };
@@ -27,6 +30,8 @@ struct server {
     struct catalogue_options catalogue_options;
     struct catalogue_current current;
     struct access_log log;
+    struct usage *usage;
+    int64_t saved_s; /* when the account was last written */
     struct http *http;
     struct buf notes;          /* of the last look at the packages */
     struct digest notes_shown; /* so that one trouble is told once */
@@ -93,6 +98,23 @@ static void reload(struct server *server)
     }
     catalogue_drop(before);
     show_notes(server);
+}
+
+/* A keys file that is broken now leaves the old keys in force. */
+static void reload_keys(struct server *server)
+{
+    struct err err;
+    struct access *access = NULL;
+    if (server->options.keys == NULL) {
+        return;
+    }
+    if (!access_open(server->options.keys, false, &access, &err)) {
+        print_error(&err);
+        fprintf(stderr, "storeyd: the keys stay as they were\n");
+        return;
+    }
+    access_drop(server->catalogue_options.access);
+    server->catalogue_options.access = access;
 }
 
 static void watch_packages(struct server *server)
@@ -221,47 +243,88 @@ static bool open_catalogue(struct server *server, struct err *err)
     return true;
 }
 
+static void reopen_log(struct server *server)
+{
+    struct err err;
+    if (!access_log_reopen(&server->log, &err)) {
+        print_error(&err);
+    }
+}
+
+static void save_usage(struct server *server, bool is_last)
+{
+    struct err err;
+    const int64_t now_s = (int64_t)time(NULL);
+    if (!is_last && now_s - server->saved_s < USAGE_SAVE_SECONDS) {
+        return;
+    }
+    server->saved_s = now_s;
+    if (!usage_save(server->usage, now_s, &err)) {
+        print_error(&err);
+    }
+}
+
 static void wait_for_signals(struct server *server, const sigset_t *signals)
 {
     const struct timespec pause = {.tv_sec = WATCH_SECONDS};
     for (;;) {
         const int number = sigtimedwait(signals, NULL, &pause);
-        struct err err;
         if (number == SIGTERM || number == SIGINT) {
             return;
         }
-        if (number == SIGHUP) {
-            if (!access_log_reopen(&server->log, &err)) {
-                print_error(&err);
-            }
+        if (number == SIGUSR1) {
+            reopen_log(server);
+        } else if (number == SIGHUP) {
+            reopen_log(server);
+            reload_keys(server);
             reload(server);
         } else if (number < 0 && errno == EAGAIN) {
             watch_packages(server);
         }
+        save_usage(server, false);
     }
+}
+
+/* Serves until a signal. */
+static bool serve_until_told(struct server *server, const sigset_t *signals, struct err *err)
+{
+    const struct http_shared shared = {&server->current, &server->log, server->usage};
+    if (listener_is_inherited()) {
+        server->options.http.listen = NULL;
+    }
+    if (!http_open(&server->options.http, &shared, &server->http, err)) {
+        return false;
+    }
+    fprintf(stderr, "storeyd: listening on %s://%s/\n",
+            server->options.http.certificate == NULL ? "http" : "https",
+            http_address(server->http));
+    if (server->options.http.admin != NULL) {
+        fprintf(stderr, "storeyd: metrics on http://%s/metrics\n",
+                http_admin_address(server->http));
+    }
+    supervisor_tell("READY=1");
+    wait_for_signals(server, signals);
+    supervisor_tell("STOPPING=1");
+    fprintf(stderr, "storeyd: shutting down\n");
+    http_close(server->http, server->options.drain_s);
+    save_usage(server, true);
+    return true;
 }
 
 static bool serve(struct server *server, const sigset_t *signals, struct err *err)
 {
     const char *log = server->options.is_quiet ? "/dev/null" : server->options.access_log;
-    if (!open_viewer(server, err) || !open_catalogue(server, err)) {
+    if (!access_open(server->options.keys, server->options.allows_download,
+                     &server->catalogue_options.access, err) ||
+        !usage_open(server->options.usage, (int64_t)time(NULL), &server->usage, err) ||
+        !open_viewer(server, err) || !open_catalogue(server, err)) {
         return false;
     }
     if (!access_log_open(&server->log, log, err)) {
         catalogue_current_release(&server->current);
         return false;
     }
-    if (listener_is_inherited()) {
-        server->options.http.listen = NULL;
-    }
-    const bool ok =
-        http_open(&server->options.http, &server->current, &server->log, &server->http, err);
-    if (ok) {
-        fprintf(stderr, "storeyd: listening on http://%s/\n", http_address(server->http));
-        wait_for_signals(server, signals);
-        fprintf(stderr, "storeyd: shutting down\n");
-        http_close(server->http, server->options.drain_s);
-    }
+    const bool ok = serve_until_told(server, signals, err);
     access_log_close(&server->log);
     catalogue_current_release(&server->current);
     return ok;
@@ -274,6 +337,7 @@ static int run(struct server *server)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* workers inherit it */
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
@@ -285,7 +349,75 @@ static int run(struct server *server)
     }
     store_drop(server->catalogue_options.viewer);
     store_drop(server->catalogue_options.cesium);
+    access_drop(server->catalogue_options.access);
+    usage_close(server->usage);
     buf_release(&server->notes);
+    return ok ? 0 : EXIT_FAILED;
+}
+
+/* ---- the other things that storeyd does ---- */
+
+static bool make_key(const char *name, struct err *err)
+{
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    const bool ok = access_make_key(name, &text, err);
+    if (ok) {
+        fwrite(text.data, 1, text.size, stdout);
+    }
+    buf_release(&text);
+    return ok;
+}
+
+/* Adds a file of an account, or every one in a folder. */
+static bool add_account(struct usage *usage, const char *path, struct err *err)
+{
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return usage_add_file(usage, path, err);
+    }
+    bool ok = true;
+    for (const struct dirent *item = readdir(folder); ok && item != NULL; item = readdir(folder)) {
+        char inside[PATH_MAX];
+        const int size = snprintf(inside, sizeof inside, "%s/%s", path, item->d_name);
+        const char *ending = strrchr(item->d_name, '.');
+        if (size < (int)sizeof inside && ending != NULL && strcmp(ending, ".jsonl") == 0) {
+            ok = usage_add_file(usage, inside, err);
+        }
+    }
+    closedir(folder);
+    return ok;
+}
+
+static bool sum_usage(const struct options *options, struct err *err)
+{
+    struct usage *usage;
+    struct buf text;
+    if (!usage_open(NULL, (int64_t)time(NULL), &usage, err)) {
+        return false;
+    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < options->path_count; i++) {
+        ok = add_account(usage, options->paths[i], err);
+    }
+    buf_init(&text, 1 << 30);
+    if (ok) {
+        usage_print(usage, &text);
+        ok = buf_finish(&text, err);
+    }
+    if (ok && text.size > 0) {
+        fwrite(text.data, 1, text.size, stdout);
+    }
+    buf_release(&text);
+    usage_close(usage);
+    return ok;
+}
+
+static int finish(bool ok, const struct err *err)
+{
+    if (!ok) {
+        print_error(err);
+    }
     return ok ? 0 : EXIT_FAILED;
 }
 
@@ -304,6 +436,12 @@ int main(int argc, char **argv)
     if (server.options.action == OPTIONS_VERSION) {
         printf("storeyd %s (libmicrohttpd %s)\n", STOREY_VERSION, http_library_version());
         return 0;
+    }
+    if (server.options.action == OPTIONS_MAKE_KEY) {
+        return finish(make_key(server.options.key_name, &err), &err);
+    }
+    if (server.options.action == OPTIONS_SUM_USAGE) {
+        return finish(sum_usage(&server.options, &err), &err);
     }
     return run(&server);
 }

@@ -138,8 +138,7 @@ bool message_path_read(struct text path, struct arena *request, struct message_p
     return true;
 }
 
-/* Takes the next "name=value" off *rest. */
-static bool next_pair(struct text *rest, struct text *name, struct text *value)
+bool message_query_next(struct text *rest, struct text *name, struct text *value)
 {
     while (rest->size > 0 && rest->data[0] == '&') {
         *rest = (struct text){rest->data + 1, rest->size - 1};
@@ -158,49 +157,20 @@ static bool next_pair(struct text *rest, struct text *name, struct text *value)
     return true;
 }
 
-bool message_query_find(struct text query, const char *name, struct arena *request,
-                        struct text *out, bool *out_found, struct err *err)
+bool message_query_decode(struct text sent, struct arena *request, struct text *out,
+                          struct err *err)
 {
-    struct text rest = query;
-    struct text key;
-    struct text value;
-    while (next_pair(&rest, &key, &value)) {
-        if (!text_is(key, name)) {
-            continue;
-        }
-        char *room = arena_array(request, char, value.size + 1);
-        if (room == NULL) {
-            return arena_full(request, err);
-        }
-        struct text decoded = {room, 0};
-        if (!percent_decode(value, true, room, &decoded.size) || has_control(decoded) ||
-            !text_is_utf8(decoded)) {
-            return err_set(err, ERR_SYNTAX, "parameter '%s' is not percent-encoded UTF-8", name);
-        }
-        *out = decoded;
-        *out_found = true;
-        return true;
+    char *room = arena_array(request, char, sent.size + 1);
+    if (room == NULL) {
+        return arena_full(request, err);
     }
-    *out_found = false;
+    struct text decoded = {room, 0};
+    if (!percent_decode(sent, true, room, &decoded.size) || has_control(decoded) ||
+        !text_is_utf8(decoded)) {
+        return err_set(err, ERR_SYNTAX, "not percent-encoded UTF-8");
+    }
+    *out = decoded;
     return true;
-}
-
-bool message_query_has_unknown(struct text query, const char *const *names, struct text *out)
-{
-    struct text rest = query;
-    struct text key;
-    struct text value;
-    while (next_pair(&rest, &key, &value)) {
-        size_t i = 0;
-        while (names[i] != NULL && !text_is(key, names[i])) {
-            i++;
-        }
-        if (names[i] == NULL) {
-            *out = key;
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- lists in headers ---- */
@@ -343,6 +313,11 @@ static int wanted(struct text accept, const char *type)
 bool message_prefers(struct text accept, const char *type, const char *other)
 {
     return wanted(accept, type) > wanted(accept, other);
+}
+
+bool message_accepts(struct text accept, const char *type)
+{
+    return accept.data == NULL || wanted(accept, type) > 0;
 }
 
 /* ---- conditions and ranges ---- */
@@ -494,18 +469,26 @@ const char *message_status_title(unsigned status)
         const char *title;
     } titles[] = {
         {200, "OK"},
+        {202, "Accepted"},
         {204, "No Content"},
         {206, "Partial Content"},
         {304, "Not Modified"},
         {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {410, "Gone"},
         {412, "Precondition Failed"},
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {415, "Unsupported Media Type"},
         {416, "Range Not Satisfiable"},
+        {422, "Unprocessable Content"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},
         {503, "Service Unavailable"},

@@ -40,10 +40,16 @@ struct request {
     struct text range;
     struct text if_range;
     struct text content_type;
+    struct text authorization;
+    struct text api_key;
+    struct text request_id;
+    struct text scheme;   /* "https" when that is how the client came; or empty */
+    struct text prefix;   /* what a proxy took off the front of the path; or empty */
+    uint64_t client_hash; /* tells addresses apart; 0 unknown */
     struct span body;
 };
 
-enum { MESSAGE_HEADERS_MAX = 14 };
+enum { MESSAGE_HEADERS_MAX = 20 };
 
 struct response_header {
     const char *name; /* a string constant */
@@ -65,8 +71,10 @@ struct response {
     uint64_t first;
     bool is_whole_view;  /* status, headers and body follow from the view alone:
                             what is made of it may be kept with the view */
+    bool is_private;     /* for this caller alone */
     bool must_close;     /* the connection must not be used again */
     const char *package; /* id of the collection for the log; NULL none */
+    const char *key;     /* name of the caller's key; NULL none */
     const char *failure; /* what went wrong, for the log alone; NULL nothing */
 };
 
@@ -97,18 +105,17 @@ struct message_path {
 ERR_CHECKED bool message_path_read(struct text path, struct arena *request,
                                    struct message_path *out, struct err *err);
 
-/*
- * The decoded value of a query parameter: true with *out_found false when it is
- * not there; the first one counts.
- *
- * Errors   ERR_SYNTAX  a bad escape, a control character, not UTF-8
- */
-ERR_CHECKED bool message_query_find(struct text query, const char *name, struct arena *request,
-                                    struct text *out, bool *out_found, struct err *err);
+/* Takes the next "name=value" off the front of *rest, as sent; false at the end. */
+bool message_query_next(struct text *rest, struct text *out_name, struct text *out_value);
 
-/* True when the query has a parameter that is not in `names` (NULL-terminated);
- * *out is its name as sent. */
-bool message_query_has_unknown(struct text query, const char *const *names, struct text *out);
+/*
+ * A name or value of a query without its escapes; '+' is a space.
+ *
+ * Memory   *out lies in `request`, terminated
+ * Errors   ERR_SYNTAX  a bad escape, a control character, not UTF-8   ERR_NOMEM
+ */
+ERR_CHECKED bool message_query_decode(struct text sent, struct arena *request, struct text *out,
+                                      struct err *err);
 
 /* ---- negotiation ---- */
 
@@ -127,6 +134,9 @@ unsigned message_codings(struct text accept_encoding);
  * False when it takes neither, or sent nothing.
  */
 bool message_prefers(struct text accept, const char *type, const char *other);
+
+/* True when the client takes `type` at all; what sent nothing takes everything. */
+bool message_accepts(struct text accept, const char *type);
 
 /* ---- conditions and ranges ---- */
 

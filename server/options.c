@@ -6,18 +6,36 @@
 
 const char options_usage[] =
     "usage: storeyd PATH... [option]...\n"
+    "       storeyd --make-key NAME\n"
+    "       storeyd --sum-usage PATH...\n"
     "Serves 3D Tiles packages (folders with a tileset.json, .3tz archives, or folders\n"
     "of these) and a viewer page over HTTP.\n"
     "\n"
     "  --listen ADDRESS:PORT  where to listen (127.0.0.1:8080); port 0 takes a free\n"
     "                         one; ':8080' is every address of this machine\n"
     "  --public-url URL       how clients reach this server, for links in answers\n"
+    "  --trust-proxy RANGE    addresses of proxies that are believed about their\n"
+    "                         clients, such as 10.0.0.0/8; may be given again\n"
+    "  --certificate FILE     TLS: the certificate chain, PEM\n"
+    "  --private-key FILE     TLS: its key, PEM\n"
     "  --viewer DIR           the viewer's files; found beside the program\n"
     "  --cesium DIR           CesiumJS (cesium/Build/Cesium); found beside the viewer\n"
+    "\n"
+    "  --keys FILE            who may do what (server/README.md); without it everybody\n"
+    "                         may read\n"
+    "  --make-key NAME        makes a key, prints it and its line for that file\n"
+    "  --allow-download       without --keys: everybody may download whole packages\n"
+    "\n"
     "  --access-log FILE      one line of JSON a request; standard output without it\n"
     "  --quiet                no access log\n"
+    "  --usage DIR            calls and bytes by package, key and day; a file a day\n"
+    "  --sum-usage PATH...    adds up such files and folders, of any number of servers\n"
+    "  --admin ADDRESS:PORT   metrics, usage, reload: for you, not for clients\n"
+    "\n"
     "  --threads N            workers (one per core)\n"
     "  --connections N        at once (8192)\n"
+    "  --address-connections N  of one address (64; of this machine any number)\n"
+    "  --address-rate N       requests a second of one address (0: any)\n"
     "  --cache N              tiles that each worker keeps ready (4096)\n"
     "  --head-seconds N       for the head of a request (10)\n"
     "  --idle-seconds N       between requests (75)\n"
@@ -25,7 +43,8 @@ const char options_usage[] =
     "  --grace-hours N        replaced packages still answer for old viewers (48)\n"
     "  --help, --version\n"
     "\n"
-    "SIGHUP reloads packages and reopens the log; SIGTERM and SIGINT shut down.\n";
+    "SIGHUP reloads packages and keys and reopens the log, SIGUSR1 reopens the log,\n"
+    "SIGTERM and SIGINT shut down.\n";
 
 /* Options whose value is a number: where it goes, and its range. */
 struct number_option {
@@ -72,8 +91,10 @@ static const char *value_of(const char *name, int argc, char **argv, int *at)
 static bool read_option(struct options *options, int argc, char **argv, int *at, struct err *err)
 {
     const struct number_option numbers[] = {
-        {"--threads", &options->http.worker_count, 1, 256},
+        {"--threads", &options->http.worker_count, 1, 255},
         {"--connections", &options->http.connection_limit, 1, 1000000},
+        {"--address-connections", &options->http.address_limit, 0, 1000000},
+        {"--address-rate", &options->http.address_rate, 0, 1000000},
         {"--cache", &options->http.cache_slots, 16, 1 << 20},
         {"--head-seconds", &options->http.head_s, 1, 3600},
         {"--idle-seconds", &options->http.idle_s, 1, 86400},
@@ -81,14 +102,24 @@ static bool read_option(struct options *options, int argc, char **argv, int *at,
         {"--grace-hours", &options->grace_h, 0, 24 * 365},
     };
     const struct text_option texts[] = {
-        {"--listen", &options->http.listen},    {"--public-url", &options->http.public_url},
-        {"--viewer", &options->viewer},         {"--cesium", &options->cesium},
+        {"--listen", &options->http.listen},
+        {"--public-url", &options->http.public_url},
+        {"--viewer", &options->viewer},
+        {"--cesium", &options->cesium},
         {"--access-log", &options->access_log},
+        {"--admin", &options->http.admin},
+        {"--certificate", &options->http.certificate},
+        {"--keys", &options->keys},
+        {"--make-key", &options->key_name},
+        {"--private-key", &options->http.private_key},
+        {"--usage", &options->usage},
     };
     const char *argument = argv[*at];
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         const char *value = value_of(numbers[i].name, argc, argv, at);
         if (value != NULL) {
+            options->http.is_local_limited =
+                options->http.is_local_limited || numbers[i].value == &options->http.address_limit;
             return read_number(&numbers[i], value, err);
         }
     }
@@ -99,8 +130,23 @@ static bool read_option(struct options *options, int argc, char **argv, int *at,
             return value[0] != '\0' || err_set(err, ERR_SCHEMA, "%s takes a value", argument);
         }
     }
-    if (strcmp(argument, "--quiet") == 0) {
-        options->is_quiet = true;
+    const char *range = value_of("--trust-proxy", argc, argv, at);
+    if (range != NULL) {
+        return peer_ranges_add(&options->http.proxies, range, err);
+    }
+    const struct {
+        const char *name;
+        bool *value;
+    } switches[] = {{"--quiet", &options->is_quiet},
+                    {"--allow-download", &options->allows_download}};
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        if (strcmp(argument, switches[i].name) == 0) {
+            *switches[i].value = true;
+            return true;
+        }
+    }
+    if (strcmp(argument, "--sum-usage") == 0) {
+        options->action = OPTIONS_SUM_USAGE;
         return true;
     }
     return err_set(err, ERR_SCHEMA, "unknown option '%s'; --help lists them", argument);
@@ -124,9 +170,10 @@ bool options_read(int argc, char **argv, struct options *out, struct err *err)
         .grace_h = 48,
         .http = {.listen = "127.0.0.1:8080",
                  .worker_count = cores < 1     ? 1
-                                 : cores > 256 ? 256
+                                 : cores > 255 ? 255
                                                : (unsigned)cores,
                  .connection_limit = 8192,
+                 .address_limit = 64,
                  .cache_slots = 4096,
                  .head_s = 10,
                  .idle_s = 75,
@@ -154,6 +201,14 @@ bool options_read(int argc, char **argv, struct options *out, struct err *err)
         } else {
             argv[1 + path_count++] = argv[i]; /* never ahead of i */
         }
+    }
+    if (options.key_name != NULL) {
+        options.action = OPTIONS_MAKE_KEY;
+        *out = options;
+        return true;
+    }
+    if ((options.http.certificate == NULL) != (options.http.private_key == NULL)) {
+        return err_set(err, ERR_SCHEMA, "--certificate and --private-key go together");
     }
     if (path_count == 0) {
         return err_set(err, ERR_SCHEMA, "no PATH to serve; --help shows how");

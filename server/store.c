@@ -454,10 +454,39 @@ static bool watch_file(struct store_view *view, struct text name, struct err *er
     return true;
 }
 
+/* The archive itself. Its tag is of what names its content: the root, the list of
+ * digests of a package of ours; of a foreign one also size and time. */
+static bool fill_archive(struct store_view *view, struct err *err)
+{
+    const struct store *store = view->place.store;
+    const struct span file = package_archive(store->package)->file;
+    struct buf named;
+    buf_init(&named, EXPANDED_MEMBER_MAX);
+    buf_add_text(&named, store->facts.revision);
+    buf_add_u64le(&named, file.size);
+    bool ok = true;
+    if (store->facts.is_ours) {
+        ok = package_load(store->package, text_of(MANIFEST_NAME), &named, err);
+    } else {
+        buf_add_u64le(&named, (uint64_t)mtime_ns(&store->opened));
+    }
+    ok = ok && buf_finish(&named, err);
+    if (ok) {
+        add_part(view, file.data, file.size);
+        name_etag(view, digest_of(buf_span(&named)));
+        view->type = "application/vnd.maxar.archive.3tz+zip";
+    }
+    buf_release(&named);
+    return ok;
+}
+
 static bool fill_view(struct store_view *view, struct text name,
                       const struct package_member *member, struct err *err)
 {
     struct store_view_place *place = &view->place;
+    if (name.size == 0) {
+        return fill_archive(view, err);
+    }
     view->type = message_media_type(name);
     view->is_immutable = place->store->facts.is_ours && is_content_named(name);
     place->mapped = member->map.bytes;
@@ -708,8 +737,8 @@ static bool open_member(struct store_cache *cache, struct store *store, struct t
     if (store->is_archive && !archive_is_whole(cache, store)) {
         return err_set(err, ERR_IO, "the archive was cut or written to");
     }
-    struct package_member member;
-    if (!package_find(store->package, name, &member, err)) {
+    struct package_member member = {.is_found = true};
+    if (name.size > 0 && !package_find(store->package, name, &member, err)) {
         return false;
     }
     if (!member.is_found) {
@@ -724,6 +753,19 @@ static bool open_member(struct store_cache *cache, struct store *store, struct t
         return true;
     }
     return make_view(cache, store, name, digest, !is_taken, &member, out, err);
+}
+
+/* The archive's view is kept under no name. */
+bool store_cache_find_archive(struct store_cache *cache, struct store *store,
+                              struct store_view **out, struct err *err)
+{
+    bool is_refused;
+    if (!store->is_archive) {
+        *out = NULL;
+        return true;
+    }
+    return store_cache_find(cache, store, (struct text){"", 0}, 1U << MESSAGE_IDENTITY, out,
+                            &is_refused, err);
 }
 
 bool store_cache_find(struct store_cache *cache, struct store *store, struct text name,

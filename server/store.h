@@ -70,7 +70,7 @@ bool store_may_serve(const struct store *store, struct text name);
 
 /* ---- views ---- */
 
-enum { STORE_ETAG_BYTES = 48, STORE_PREPARED_COUNT = 2 };
+enum { STORE_ETAG_BYTES = 48, STORE_PREPARED_COUNT = 4 };
 
 /* What only store.c looks at. */
 struct store_view_place {
@@ -145,6 +145,10 @@ void store_cache_retain(struct store_cache *cache, uint64_t number);
 ERR_CHECKED bool store_cache_find(struct store_cache *cache, struct store *store, struct text name,
                                   unsigned codings, struct store_view **out, bool *out_is_refused,
                                   struct err *err);
+
+/* The whole archive as one file; *out NULL when the store is a folder. */
+ERR_CHECKED bool store_cache_find_archive(struct store_cache *cache, struct store *store,
+                                          struct store_view **out, struct err *err);
 
 void store_view_keep(struct store_view *view);
 void store_view_give_back(struct store_view *view); /* NULL is fine */

@@ -10,6 +10,7 @@ packages_build=(
     ca-certificates cmake g++ gcc git ninja-build pkgconf
     libdeflate-dev        # gzip and zip members
     libdraco-dev          # mesh compression
+    libgnutls28-dev       # keys, tokens, TLS of the server
     libglu1-mesa-dev      # the second triangulator, where ear clipping is not enough
     libjpeg-dev           # pictures of facades
     libmeshoptimizer-dev  # edge collapse

@@ -19,7 +19,14 @@ static struct served served;
 static struct catalogue_current current;
 static struct access_log access_log;
 static struct http *http;
+static struct access *everyone;
+static struct usage *usage;
 static char log_path[128];
+
+static struct http_shared shared_of_test(void)
+{
+    return (struct http_shared){&current, &access_log, usage};
+}
 
 static void set_up(unsigned worker_count)
 {
@@ -28,29 +35,43 @@ static void set_up(unsigned worker_count)
     served_open(&served);
     snprintf(log_path, sizeof log_path, "%s/access.log", served.root);
     const char *const paths[] = {served.packages};
-    const struct catalogue_options catalogue = {.paths = paths, .path_count = 1};
+    CHECK_OK(access_open(NULL, false, &everyone, &err), &err);
+    CHECK_OK(usage_open(NULL, 0, &usage, &err), &err);
+    const struct catalogue_options catalogue = {
+        .paths = paths, .path_count = 1, .access = everyone};
     struct catalogue *first;
     CHECK_OK(catalogue_open(&catalogue, NULL, NULL, NULL, &first, &err), &err);
     catalogue_current_init(&current, first);
     CHECK_OK(access_log_open(&access_log, log_path, &err), &err);
     const struct http_options options = {.listen = "127.0.0.1:0",
+                                         .admin = "127.0.0.1:0",
                                          .worker_count = worker_count,
                                          .connection_limit = 600,
+                                         .address_limit = 300,
+                                         .is_local_limited = true,
                                          .cache_slots = 64,
                                          .head_s = 1,
                                          .idle_s = 3,
                                          .request_s = 1,
                                          .send_rate = 1024,
                                          .body_bytes = 1000};
-    CHECK_OK(http_open(&options, &current, &access_log, &http, &err), &err);
+    const struct http_shared shared = shared_of_test();
+    CHECK_OK(http_open(&options, &shared, &http, &err), &err);
+}
+
+static void release_shared(void)
+{
+    access_log_close(&access_log);
+    catalogue_current_release(&current);
+    access_drop(everyone);
+    usage_close(usage);
+    served_close(&served);
 }
 
 static void tear_down(void)
 {
     http_close(http, 2);
-    access_log_close(&access_log);
-    catalogue_current_release(&current);
-    served_close(&served);
+    release_shared();
 }
 
 static int dial(void)
@@ -114,6 +135,21 @@ static bool converse(const char *text, size_t size, char *reply, size_t reply_by
     hear(fd, reply, reply_bytes, 400, &is_closed);
     close(fd);
     return is_closed;
+}
+
+/* The same on the admin listener. */
+static void ask_admin(const char *text, char *reply, size_t reply_bytes)
+{
+    bool is_closed;
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)atoi(strrchr(http_admin_address(http), ':') + 1)),
+        .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    say(fd, text, strlen(text));
+    hear(fd, reply, reply_bytes, 400, &is_closed);
+    close(fd);
 }
 
 #define LITERAL(text) (text), sizeof(text) - 1
@@ -427,9 +463,7 @@ static void closing__lets_answers_finish_and_hangs_up_on_idle_ones(void)
     hear(idle, reply, sizeof reply, 100, &is_closed);
     CHECK(is_closed);
     close(idle);
-    access_log_close(&access_log);
-    catalogue_current_release(&current);
-    served_close(&served);
+    release_shared();
 }
 
 static void a_taken_port__is_a_clear_error(void)
@@ -437,6 +471,7 @@ static void a_taken_port__is_a_clear_error(void)
     set_up(1);
     struct err err;
     struct http *second;
+    const struct http_shared shared = shared_of_test();
     const struct http_options options = {.listen = http_address(http),
                                          .worker_count = 1,
                                          .connection_limit = 10,
@@ -444,14 +479,14 @@ static void a_taken_port__is_a_clear_error(void)
                                          .head_s = 1,
                                          .idle_s = 1,
                                          .request_s = 1};
-    CHECK_FAILS(http_open(&options, &current, &access_log, &second, &err), &err, ERR_IO);
+    CHECK_FAILS(http_open(&options, &shared, &second, &err), &err, ERR_IO);
     CHECK(strstr(err.message, "another program listens on 127.0.0.1:") != NULL);
     static const char *const wrong[] = {"8080", "127.0.0.1:", "127.0.0.1:http", "x.invalid:1",
                                         "1.2.3.4.5:80"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct http_options other = options;
         other.listen = wrong[i];
-        CHECK_FAILS(http_open(&other, &current, &access_log, &second, &err), &err, ERR_SCHEMA);
+        CHECK_FAILS(http_open(&other, &shared, &second, &err), &err, ERR_SCHEMA);
     }
     tear_down();
 }
@@ -471,14 +506,65 @@ static void access_log__has_a_line_of_json_for_each_request(void)
     snprintf(text, sizeof text, "%.*s", (int)map.bytes.size, (const char *)map.bytes.data);
     io_unmap(&map);
     CHECK_EQ(count_of(text, "\n"), 2);
-    CHECK(strstr(text, "\"method\":\"GET\",\"path\":\"" TILE_PATH
+    CHECK(strstr(text, "\"client\":\"127.0.0.1\",\"method\":\"GET\",\"path\":\"" TILE_PATH
                        "\",\"status\":200,\"bytes\":20,\"us\":") != NULL);
     CHECK(strstr(text, "\"package\":\"ours\"") != NULL);
     CHECK(strstr(text, "secret") == NULL);
     CHECK(strstr(text, "/a\\\"b") != NULL);
-    access_log_close(&access_log);
-    catalogue_current_release(&current);
-    served_close(&served);
+    release_shared();
+}
+
+static void admin__tells_what_was_served_and_nothing_else(void)
+{
+    static char reply[16384];
+    set_up(2);
+    for (int i = 0; i < 3; i++) {
+        converse(LITERAL("GET " TILE_PATH " HTTP/1.1\r\n" HOST "\r\n"), reply, sizeof reply);
+    }
+    usleep(1300 * 1000); /* workers hand over what they counted once a second */
+    ask_admin("GET /metrics HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
+    CHECK(strstr(reply, "\nstoreyd_requests_total{status=\"2xx\"} 3\n") != NULL);
+    CHECK(strstr(reply, "storeyd_package_requests_today{package=\"ours\",key=\"\"} 3\n") != NULL);
+    ask_admin("GET /usage HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
+    CHECK(strstr(reply, "\"package\":\"ours\",\"key\":\"\",\"calls\":3,\"bytes\":60}") != NULL);
+    ask_admin("GET /readyz HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
+    CHECK(strncmp(reply, "HTTP/1.1 200", 12) == 0);
+    ask_admin("GET /collections HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
+    CHECK(strncmp(reply, "HTTP/1.1 404", 12) == 0);
+    ask_admin("GET /admin/reload HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
+    CHECK(strncmp(reply, "HTTP/1.1 405", 12) == 0);
+    converse(LITERAL("GET /metrics HTTP/1.1\r\n" HOST "\r\n"), reply, sizeof reply);
+    CHECK(strncmp(reply, "HTTP/1.1 404", 12) == 0);
+    tear_down();
+}
+
+static void one_address__has_only_so_many_connections(void)
+{
+    enum { COUNT = 300 };
+    static int fds[COUNT];
+    static char reply[4096];
+    bool is_closed;
+    set_up(2);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = dial();
+        say(fds[i], LITERAL("GET /livez HTTP/1.1\r\n" HOST "\r\n"));
+        hear(fds[i], reply, 400, 1, &is_closed);
+    }
+    int fd = dial();
+    hear(fd, reply, sizeof reply, 2000, &is_closed);
+    CHECK(is_closed && reply[0] == '\0');
+    close(fd);
+    close(fds[0]);
+    usleep(100 * 1000);
+    fd = dial();
+    say(fd, LITERAL("GET /livez HTTP/1.1\r\n" HOST "\r\n"));
+    hear(fd, reply, sizeof reply, 400, &is_closed);
+    CHECK(strncmp(reply, "HTTP/1.1 200", 12) == 0);
+    close(fd);
+    for (int i = 1; i < COUNT; i++) {
+        close(fds[i]);
+    }
+    tear_down();
 }
 
 /* Readers go on while the package under them is replaced ten times. */
@@ -527,7 +613,7 @@ static void replacing__disturbs_no_reader(void)
         served_write_archive(fresh);
         CHECK_EQ(rename(fresh, served.ours), 0);
         const struct catalogue_options options = {
-            .paths = paths, .path_count = 1, .grace_s = 1000, .now_s = i};
+            .paths = paths, .path_count = 1, .access = everyone, .grace_s = 1000, .now_s = i};
         struct catalogue *before = catalogue_current_hold(&current);
         struct catalogue *next;
         CHECK_OK(catalogue_open(&options, before, NULL, NULL, &next, &err), &err);
@@ -554,4 +640,6 @@ CHECK_MAIN(CHECK_TEST(guard__refuses_what_proxies_may_read_in_another_way),
            CHECK_TEST(closing__lets_answers_finish_and_hangs_up_on_idle_ones),
            CHECK_TEST(a_taken_port__is_a_clear_error),
            CHECK_TEST(access_log__has_a_line_of_json_for_each_request),
+           CHECK_TEST(admin__tells_what_was_served_and_nothing_else),
+           CHECK_TEST(one_address__has_only_so_many_connections),
            CHECK_TEST(replacing__disturbs_no_reader))

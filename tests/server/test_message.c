@@ -111,45 +111,34 @@ static void message_path_read__has_limits(void)
 
 /* ---- queries ---- */
 
-static void message_query_find__decodes_the_first(void)
+static void message_query_next__takes_pairs_apart(void)
 {
-    open_memory();
+    static const char *const expected[][2] = {
+        {"a", "1"}, {"name", "%E6%A5%BC+2%26"}, {"empty", ""}};
+    struct text rest = text_of("a=1&&name=%E6%A5%BC+2%26&empty&");
+    struct text name;
     struct text value;
-    bool is_there;
-    struct err err;
-    const struct text query = text_of("a=1&&name=%E6%A5%BC+2%26&name=x&empty");
-    CHECK_OK(message_query_find(query, "name", &memory, &value, &is_there, &err), &err);
-    CHECK(is_there);
-    CHECK_TEXT_IS(value, "\xE6\xA5\xBC 2&");
-    CHECK_OK(message_query_find(query, "empty", &memory, &value, &is_there, &err), &err);
-    CHECK(is_there);
-    CHECK_EQ(value.size, 0);
-    CHECK_OK(message_query_find(query, "nam", &memory, &value, &is_there, &err), &err);
-    CHECK(!is_there);
-    arena_release(&memory);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(message_query_next(&rest, &name, &value));
+        CHECK_TEXT_IS(name, expected[i][0]);
+        CHECK_TEXT_IS(value, expected[i][1]);
+    }
+    CHECK(!message_query_next(&rest, &name, &value));
 }
 
-static void message_query_find__refuses_what_is_no_text(void)
+static void message_query_decode__gives_text_or_refuses(void)
 {
-    static const char *const queries[] = {"a=%", "a=%4", "a=%00", "a=%ff", "a=%0a"};
+    static const char *const wrong[] = {"%", "%4", "%00", "%ff", "%0a"};
+    struct text value;
+    struct err err;
     open_memory();
-    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
-        struct text value;
-        bool is_there;
-        struct err err;
-        CHECK_FAILS(message_query_find(text_of(queries[i]), "a", &memory, &value, &is_there, &err),
-                    &err, ERR_SYNTAX);
+    CHECK_OK(message_query_decode(text_of("%E6%A5%BC+2%26"), &memory, &value, &err), &err);
+    CHECK_TEXT_IS(value, "\xE6\xA5\xBC 2&");
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CHECK_FAILS(message_query_decode(text_of(wrong[i]), &memory, &value, &err), &err,
+                    ERR_SYNTAX);
     }
     arena_release(&memory);
-}
-
-static void message_query_has_unknown__names_it(void)
-{
-    static const char *const names[] = {"f", "bbox", NULL};
-    struct text unknown;
-    CHECK(!message_query_has_unknown(text_of("bbox=1&f=json&"), names, &unknown));
-    CHECK(message_query_has_unknown(text_of("bbox=1&limits=3"), names, &unknown));
-    CHECK_TEXT_IS(unknown, "limits");
 }
 
 /* ---- negotiation ---- */
@@ -264,9 +253,8 @@ CHECK_MAIN(CHECK_TEST(message_path_read__splits_and_decodes),
            CHECK_TEST(message_path_read__refuses_every_way_out),
            CHECK_TEST(message_path_read__leaves_a_double_escape_as_text),
            CHECK_TEST(message_path_read__has_limits),
-           CHECK_TEST(message_query_find__decodes_the_first),
-           CHECK_TEST(message_query_find__refuses_what_is_no_text),
-           CHECK_TEST(message_query_has_unknown__names_it),
+           CHECK_TEST(message_query_next__takes_pairs_apart),
+           CHECK_TEST(message_query_decode__gives_text_or_refuses),
            CHECK_TEST(message_codings__follows_the_header),
            CHECK_TEST(message_prefers__tells_browsers_from_scripts),
            CHECK_TEST(message_etag_is_listed__compares_whole_tags),

@@ -3,6 +3,7 @@
 #include "server/routes.h"
 
 #include "formats/json.h"
+#include "formats/json_tree.h"
 #include "tests/server/served.h"
 
 static struct served served;
@@ -12,6 +13,9 @@ static struct arena memory;
 static struct response response;
 static unsigned note_count;
 static char last_note[512];
+static const char *keys_path; /* NULL: everybody may read */
+static bool allows_download;
+static struct access *callers;
 
 static void take_note(void *argument, const struct err *what)
 {
@@ -26,13 +30,26 @@ static struct catalogue *open_catalogue(const char *const *paths, size_t count,
     struct err err;
     struct store *viewer = NULL;
     struct catalogue *opened;
+    if (callers == NULL) {
+        CHECK_OK(access_open(keys_path, allows_download, &callers, &err), &err);
+    }
     CHECK_OK(store_open_folder(served.root, &viewer, &err), &err);
-    const struct catalogue_options options = {
-        .paths = paths, .path_count = count, .viewer = viewer, .grace_s = 100, .now_s = now_s};
+    const struct catalogue_options options = {.paths = paths,
+                                              .path_count = count,
+                                              .viewer = viewer,
+                                              .access = callers,
+                                              .grace_s = 100,
+                                              .now_s = now_s};
     note_count = 0;
     CHECK_OK(catalogue_open(&options, before, take_note, NULL, &opened, &err), &err);
     store_drop(viewer);
     return opened;
+}
+
+static void drop_callers(void)
+{
+    access_drop(callers);
+    callers = NULL;
 }
 
 static void set_up(void)
@@ -54,6 +71,7 @@ static void tear_down(void)
     arena_release(&memory);
     store_cache_close(cache);
     catalogue_drop(catalogue);
+    drop_callers();
     served_close(&served);
 }
 
@@ -147,7 +165,8 @@ static void every_status__comes_with_a_problem_document(void)
         {"/collections?limit=0", 400},
         {"/collections?limit=-1", 400},
         {"/collections?limit=99999999999999999999", 400},
-        {"/collections?f=xml", 200}, /* f is the landing page's */
+        {"/collections?f=xml", 400},
+        {"/collections?f=json&f=json", 400},
         {"/?f=xml", 400},
         {"/?f=%ff", 400},
         {"/viewer/cesium/Cesium.js", 404},
@@ -352,6 +371,218 @@ static void methods__are_limited_to_reading(void)
     tear_down();
 }
 
+/* What the description says is what the table does: every path of it answers, and
+ * a parameter that it does not list is refused. */
+static void api__describes_the_routes_that_there_are(void)
+{
+    struct err err;
+    const struct json_tree *root;
+    set_up();
+    expect("/api", 200);
+    CHECK_TEXT(response_find(&response, "Content-Type"),
+               "application/vnd.oai.openapi+json;version=3.0");
+    struct arena kept;
+    arena_init(&kept, 16 << 20);
+    CHECK_OK(json_tree_read(response.bytes, &kept, &root, &err), &err);
+    const struct json_tree *paths = json_tree_find(root, "paths");
+    CHECK(paths->child_count >= 8);
+    for (size_t i = 0; i < paths->child_count; i++) {
+        char target[256];
+        size_t size = 0;
+        const struct text pattern = paths->children[i].key;
+        for (size_t at = 0; at < pattern.size; at++) {
+            if (pattern.data[at] == '{') {
+                const bool is_path = pattern.data[at + 1] == 'p';
+                size += (size_t)snprintf(target + size, sizeof target - size, "%s",
+                                         is_path ? "tileset.json" : "ours");
+                at += strcspn(pattern.data + at, "}");
+            } else {
+                target[size++] = pattern.data[at];
+            }
+        }
+        snprintf(target + size, sizeof target - size, "?nonsense=1");
+        get(target);
+        const bool is_file = strstr(target, "3dtiles") != NULL || strstr(target, "/v1/") != NULL ||
+                             strstr(target, "package") != NULL;
+        if (response.status != (is_file ? 200U : 400U) && response.status != 401) {
+            fail_msg("%s: %u", target, response.status);
+        }
+    }
+    arena_release(&kept);
+    tear_down();
+}
+
+static void documents__come_as_pages_too(void)
+{
+    static const char *const targets[] = {"/conformance", "/api", "/collections",
+                                          "/collections/ours"};
+    set_up();
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        struct request request = request_of(targets[i]);
+        request.accept = text_of("text/html,*/*;q=0.5");
+        answer(&request);
+        CHECK_EQ(response.status, 200);
+        CHECK_TEXT(response_find(&response, "Content-Type"), "text/html; charset=utf-8");
+        CHECK(body_has("<!doctype html>"));
+        CHECK(response_find(&response, "Content-Security-Policy") != NULL);
+        request.accept = text_of("image/png");
+        answer(&request);
+        CHECK_EQ(response.status, 406);
+        check_json();
+    }
+    expect("/collections?f=html&limit=1", 200);
+    CHECK(body_has("offset=1"));
+    tear_down();
+}
+
+static void downloads__are_closed_until_they_are_allowed(void)
+{
+    set_up();
+    expect("/collections/ours/package.3tz", 401);
+    CHECK(response_find(&response, "WWW-Authenticate") != NULL);
+    tear_down();
+    allows_download = true;
+    set_up();
+    expect("/collections/ours/package.3tz", 200);
+    CHECK_TEXT(response_find(&response, "Content-Type"), "application/vnd.maxar.archive.3tz+zip");
+    struct err err;
+    struct io_map map;
+    CHECK_OK(io_map(served.ours, &map, &err), &err);
+    CHECK_EQ(response.view->bytes, map.bytes.size);
+    CHECK(memcmp(response.view->parts[0].data, map.bytes.data, map.bytes.size) == 0);
+    io_unmap(&map);
+    struct request request = request_of("/collections/ours/package.3tz");
+    request.range = text_of("bytes=2-5");
+    request.if_range = text_of(response_find(&response, "ETag"));
+    answer(&request);
+    CHECK_EQ(response.status, 206);
+    CHECK_EQ(response.first, 2);
+    expect("/collections/plain/package.3tz", 404);
+    tear_down();
+    allows_download = false;
+}
+
+#define KEYS                                                                                       \
+    "{\"token_secret\":\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","      \
+    "\"keys\":[{\"name\":\"one\",\"sha256\":"                                                      \
+    "\"7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed\","                        \
+    "\"scopes\":[\"tiles\"],\"packages\":[\"ours\"],\"requests_per_second\":10}]}"
+
+static void set_up_with_keys(void)
+{
+    static char path[64];
+    struct err err;
+    strcpy(path, "/tmp/storey-keys-XXXXXX");
+    const int fd = mkstemp(path);
+    CHECK_OK(io_write(fd, KEYS, strlen(KEYS), &err), &err);
+    close(fd);
+    keys_path = path;
+    set_up();
+    unlink(path);
+    keys_path = NULL;
+}
+
+static void keys__open_what_they_are_for(void)
+{
+    set_up_with_keys();
+    expect("/collections", 200);
+    CHECK(body_has("\"numberMatched\":0"));
+    expect("/collections/ours", 401);
+    expect("/collections/ours/3dtiles/tileset.json", 401);
+    expect("/collections/none/3dtiles/tileset.json", 401); /* tells nobody what there is */
+    expect("/collections/ours/3dtiles/tileset.json?key=two", 401);
+    expect("/collections/ours/3dtiles/tileset.json?key=one&v=1", 200);
+    CHECK_TEXT(response_find(&response, "Cache-Control"), "private, no-cache");
+    CHECK_TEXT(response.key, "one");
+    CHECK(response.is_private);
+    expect("/collections/plain/3dtiles/tileset.json?key=one", 403);
+    expect("/collections/ours/package.3tz?key=one", 403);
+    expect("/collections?key=one", 200);
+    CHECK(body_has("\"numberMatched\":1"));
+    CHECK(!body_has("key=one")); /* no link carries a key */
+    struct request request = request_of("/collections/ours/3dtiles/" SERVED_TILE);
+    request.api_key = text_of("one");
+    answer(&request);
+    CHECK_EQ(response.status, 200);
+    CHECK_TEXT(response_find(&response, "Cache-Control"), "private, max-age=31536000, immutable");
+    request.api_key = text_of(NULL);
+    request.authorization = text_of("Bearer one");
+    answer(&request);
+    CHECK_EQ(response.status, 200);
+    request.authorization = text_of("Basic b25lOm9uZQ==");
+    answer(&request);
+    CHECK_EQ(response.status, 401);
+    tear_down();
+}
+
+static void endpoint__hands_out_a_token_for_one_package(void)
+{
+    set_up_with_keys();
+    expect("/v1/assets/ours/endpoint?access_token=one", 200);
+    CHECK_TEXT(response_find(&response, "Cache-Control"), "private, no-store");
+    struct err err;
+    const struct json_tree *root;
+    struct arena kept;
+    arena_init(&kept, 1 << 20);
+    CHECK_OK(json_tree_read(response.bytes, &kept, &root, &err), &err);
+    CHECK(json_tree_is_text(json_tree_find(root, "type"), "3DTILES"));
+    CHECK(json_tree_is_text(json_tree_find(root, "url"),
+                            "http://city.test:8080/collections/ours/3dtiles/tileset.json"));
+    const struct text token = json_tree_find(root, "accessToken")->text;
+    char target[1024];
+    snprintf(target, sizeof target, "/collections/ours/3dtiles/tileset.json?access_token=%.*s",
+             TEXT_ARGS(token));
+    expect(target, 200);
+    CHECK_TEXT(response.key, "one");
+    target[strlen(target) - 1] ^= 1;
+    expect(target, 401);
+    arena_release(&kept);
+    tear_down();
+}
+
+static void rates__are_kept_for_keys_and_addresses(void)
+{
+    struct limiter *limiter;
+    struct err err;
+    CHECK_OK(limiter_open(&limiter, &err), &err);
+    set_up_with_keys();
+    const struct routes_context context = {.catalogue = catalogue,
+                                           .cache = cache,
+                                           .limiter = limiter,
+                                           .address_rate = 3,
+                                           .now_ms = 1000};
+    struct request request = request_of("/collections?key=one");
+    request.client_hash = 5;
+    for (unsigned i = 0; i < 21; i++) {
+        routes_answer(&context, &request, &memory, &response);
+        CHECK_EQ(response.status, i < 20 ? 200 : 429);
+        CHECK_TEXT(response_find(&response, "RateLimit-Limit"), "10");
+    }
+    check_json();
+    CHECK_TEXT(response_find(&response, "Retry-After"), "1");
+    request.query = text_of(""); /* without the key it is the address that counts */
+    for (unsigned i = 0; i < 7; i++) {
+        routes_answer(&context, &request, &memory, &response);
+        CHECK_EQ(response.status, i < 6 ? 200 : 429);
+    }
+    tear_down();
+    limiter_close(limiter);
+}
+
+static void proxies__decide_what_links_begin_with(void)
+{
+    set_up();
+    struct request request = request_of("/collections/ours");
+    request.scheme = text_of("https");
+    request.prefix = text_of("/3d");
+    answer(&request);
+    CHECK(body_has("https://city.test:8080/3d/collections/ours/3dtiles/tileset.json"));
+    request.request_id = text_of("abc-1");
+    answer(&request);
+    CHECK_TEXT(response_find(&response, "X-Request-Id"), "abc-1");
+    tear_down();
+}
+
 static void readyz__says_when_the_server_drains(void)
 {
     set_up();
@@ -427,6 +658,7 @@ static void catalogue__names_what_it_cannot_serve(void)
     CHECK_EQ(opened->entry_count, 2);
     CHECK(strstr(last_note, "another package has the id 'ours'") != NULL);
     catalogue_drop(opened);
+    drop_callers();
     served_close(&served);
 }
 
@@ -461,6 +693,7 @@ static void reloading__keeps_the_old_revision_for_the_grace_time(void)
     catalogue_drop(third);
     catalogue_drop(second);
     catalogue_drop(first);
+    drop_callers();
     served_close(&served);
 }
 
@@ -472,6 +705,13 @@ CHECK_MAIN(CHECK_TEST(every_status__comes_with_a_problem_document),
            CHECK_TEST(ranges__count_in_the_file_without_coding),
            CHECK_TEST(conditions__guard_ranges_and_reads),
            CHECK_TEST(methods__are_limited_to_reading),
+           CHECK_TEST(api__describes_the_routes_that_there_are),
+           CHECK_TEST(documents__come_as_pages_too),
+           CHECK_TEST(downloads__are_closed_until_they_are_allowed),
+           CHECK_TEST(keys__open_what_they_are_for),
+           CHECK_TEST(endpoint__hands_out_a_token_for_one_package),
+           CHECK_TEST(rates__are_kept_for_keys_and_addresses),
+           CHECK_TEST(proxies__decide_what_links_begin_with),
            CHECK_TEST(readyz__says_when_the_server_drains), CHECK_TEST(public_url__stands_in_links),
            CHECK_TEST(damage__is_500_and_names_no_path), CHECK_TEST(memory__that_runs_out_is_503),
            CHECK_TEST(catalogue__names_what_it_cannot_serve),
