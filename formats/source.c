@@ -27,6 +27,7 @@ struct input {
     struct span packed;        /* in the outer file */
     unsigned method;           /* METHOD_PLAIN, or how it is compressed */
     uint32_t crc32;            /* of a zip member */
+    struct text folder;        /* of a zip member, with its slash; for its images */
     uint64_t bytes;            /* as the archive states it */
 };
 
@@ -180,6 +181,15 @@ static void set_name(struct input *input, const char *file, struct text member)
     }
 }
 
+static void set_folder(struct input *input, struct text member)
+{
+    size_t size = member.size;
+    while (size > 0 && member.data[size - 1] != '/') {
+        size--;
+    }
+    input->folder = (struct text){member.data, size};
+}
+
 /* Members that a reader knows, by their beginning; others (pictures, a read-me)
  * are left alone. */
 static bool find_members(struct source *source, const char *name, struct err *err)
@@ -207,6 +217,7 @@ static bool find_members(struct source *source, const char *name, struct err *er
             .bytes = member->bytes,
         };
         set_name(input, name, member->name);
+        set_folder(input, member->name);
         source->input_count += find_reader(look_into(input, room), input->name) != NULL;
     }
     return source->input_count > 0 || fail_unknown(err);
@@ -406,6 +417,32 @@ uint64_t source_bytes_done(const struct source *source)
     return source->bytes_before + open;
 }
 
+/* A member names images relative to itself; the hub wants them relative to the
+ * source file, which is the zip. */
+static bool place_images(const struct input *input, struct arena *arena, struct feature *found,
+                         struct err *err)
+{
+    if (input->folder.size == 0 || found->texture_count == 0) {
+        return true;
+    }
+    struct feature_texture *textures =
+        arena_array(arena, struct feature_texture, found->texture_count);
+    if (textures == NULL) {
+        return arena_full(arena, err);
+    }
+    for (size_t i = 0; i < found->texture_count; i++) {
+        textures[i] = found->textures[i];
+        const char *path =
+            arena_print(arena, "%.*s%.*s", TEXT_ARGS(input->folder), TEXT_ARGS(textures[i].image));
+        if (path == NULL) {
+            return arena_full(arena, err);
+        }
+        textures[i].image = text_of(path);
+    }
+    found->textures = textures;
+    return true;
+}
+
 bool source_next(struct source *source, struct arena *feature, struct feature *out,
                  bool *out_is_end, struct err *err)
 {
@@ -422,6 +459,9 @@ bool source_next(struct source *source, struct arena *feature, struct feature *o
         if (!is_end) {
             if (found.crs.size == 0 && !text_equals(source->crs, source->info.crs)) {
                 found.crs = source->crs;
+            }
+            if (!place_images(&source->inputs[source->next_input - 1], feature, &found, err)) {
+                return false;
             }
             *out = found;
             *out_is_end = false;

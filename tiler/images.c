@@ -1,0 +1,786 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tiler/images.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "formats/base/io.h"
+#include "formats/zip.h"
+
+/* An image file beside its decoded pixels. */
+enum { FILE_BYTES_MAX = 1 << 30, PATH_BYTES_MAX = 4096 };
+
+#define TABLE_BYTES_MAX ((size_t)1 << 36)
+
+/* A zip that sources are in, with its members sorted by name. */
+struct archive {
+    struct io_map map;
+    struct arena arena;
+    const struct zip_member **members;
+    size_t member_count;
+};
+
+/* A source: not looked at, a plain file, or number + 1 of an archive. */
+enum { SOURCE_UNKNOWN, SOURCE_PLAIN };
+struct source_place {
+    uint32_t kind;
+    struct archive *archive;
+};
+
+struct entry {
+    struct images_facts facts;
+    const char *path;                /* where it was found first; of a member, for messages */
+    const struct zip_member *member; /* NULL: a file */
+    bool is_broken;
+};
+
+struct name_slot {
+    uint64_t hash;
+    const char *path; /* NULL: free */
+    int32_t id;
+};
+
+enum slot_state { SLOT_FREE, SLOT_DECODING, SLOT_READY };
+
+struct slot {
+    enum slot_state state;
+    int32_t id;
+    uint32_t shrink;
+    uint32_t holders;
+    uint64_t used_at; /* a count, not a time */
+    size_t bytes;     /* reserved */
+    struct arena arena;
+    struct image image;
+};
+
+enum { SLOT_COUNT = 512 };
+
+struct images {
+    pthread_mutex_t lock; /* around everything below it */
+    pthread_cond_t changed;
+    struct arena arena;
+    struct report *report;
+    size_t cache_bytes;
+    struct buf sources; /* struct source_place each */
+    struct buf entries; /* struct entry each */
+    struct buf names;   /* struct name_slot each, a power of two */
+    size_t name_count;
+    struct buf digests; /* int32_t each, id + 1; a power of two */
+    struct slot slots[SLOT_COUNT];
+    size_t bytes; /* reserved by all slots */
+    uint64_t clock;
+};
+
+bool images_open(size_t cache_bytes, struct report *report, struct images **out, struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena, TABLE_BYTES_MAX);
+    struct images *images = arena_array(&arena, struct images, 1);
+    if (images == NULL) {
+        arena_release(&arena);
+        return arena_full(&arena, err);
+    }
+    images->arena = arena;
+    images->report = report;
+    images->cache_bytes = cache_bytes;
+    buf_init(&images->sources, TABLE_BYTES_MAX);
+    buf_init(&images->entries, TABLE_BYTES_MAX);
+    buf_init(&images->names, TABLE_BYTES_MAX);
+    buf_init(&images->digests, TABLE_BYTES_MAX);
+    pthread_mutex_init(&images->lock, NULL);
+    pthread_cond_init(&images->changed, NULL);
+    *out = images;
+    return true;
+}
+
+static void close_archive(struct archive *archive)
+{
+    struct arena arena = archive->arena; /* it lives in its own */
+    io_unmap(&archive->map);
+    arena_release(&arena);
+}
+
+static struct source_place *source_at(struct images *images, size_t i)
+{
+    return (struct source_place *)(void *)images->sources.data + i;
+}
+
+void images_close(struct images *images)
+{
+    if (images == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < images->sources.size / sizeof(struct source_place); i++) {
+        if (source_at(images, i)->archive != NULL) {
+            close_archive(source_at(images, i)->archive);
+        }
+    }
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        arena_release(&images->slots[i].arena);
+    }
+    buf_release(&images->sources);
+    buf_release(&images->entries);
+    buf_release(&images->names);
+    buf_release(&images->digests);
+    pthread_cond_destroy(&images->changed);
+    pthread_mutex_destroy(&images->lock);
+    struct arena arena = images->arena;
+    arena_release(&arena);
+}
+
+/* ---- where sources are ---- */
+
+static int compare_members(const void *a, const void *b)
+{
+    const struct zip_member *const *left = a;
+    const struct zip_member *const *right = b;
+    return text_compare((*left)->name, (*right)->name);
+}
+
+static bool list_members(struct archive *archive, const struct zip *zip, struct err *err)
+{
+    archive->members = arena_alloc(&archive->arena, zip->member_count, sizeof archive->members[0],
+                                   _Alignof(void *));
+    if (archive->members == NULL) {
+        return arena_full(&archive->arena, err);
+    }
+    for (size_t i = 0; i < zip->member_count; i++) {
+        archive->members[i] = &zip->members[i];
+    }
+    archive->member_count = zip->member_count;
+    qsort(archive->members, archive->member_count, sizeof archive->members[0], compare_members);
+    return true;
+}
+
+/* NULL when the file is no zip (any more), which is no error here. */
+static struct archive *open_archive(const char *path)
+{
+    struct io_map map;
+    struct err err;
+    struct zip zip;
+    struct arena arena;
+    if (!io_map(path, &map, &err)) {
+        return NULL;
+    }
+    arena_init(&arena, TABLE_BYTES_MAX);
+    struct archive *archive = arena_array(&arena, struct archive, 1);
+    if (archive == NULL || map.bytes.size < 4 || memcmp(map.bytes.data, "PK", 2) != 0 ||
+        !zip_is_zip(map.bytes) || !zip_open(map.bytes, &arena, &zip, &err)) {
+        arena_release(&arena);
+        io_unmap(&map);
+        return NULL;
+    }
+    archive->map = map;
+    archive->arena = arena;
+    if (!list_members(archive, &zip, &err)) {
+        close_archive(archive);
+        return NULL;
+    }
+    return archive;
+}
+
+static bool find_source(struct images *images, uint32_t source, const char *path,
+                        struct archive **out, struct err *err)
+{
+    const size_t need = ((size_t)source + 1) * sizeof(struct source_place);
+    if (images->sources.size < need) {
+        buf_extend(&images->sources, need - images->sources.size);
+        if (!buf_finish(&images->sources, err)) {
+            return false;
+        }
+    }
+    struct source_place *place = source_at(images, source);
+    if (place->kind == SOURCE_UNKNOWN) {
+        place->kind = SOURCE_PLAIN;
+        place->archive = open_archive(path);
+    }
+    *out = place->archive;
+    return true;
+}
+
+/* ---- names ---- */
+
+static int hex_of(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    const int low = c | 32;
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+/* The name with slashes that lean forward and %20 undone; false: too long. */
+static bool clean_name(struct text name, char out[PATH_BYTES_MAX])
+{
+    size_t size = 0;
+    if (name.size >= PATH_BYTES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < name.size; i++) {
+        const char c = name.data[i];
+        const bool is_coded = c == '%' && i + 2 < name.size && hex_of(name.data[i + 1]) >= 0 &&
+                              hex_of(name.data[i + 2]) >= 0;
+        if (is_coded) {
+            out[size++] = (char)(hex_of(name.data[i + 1]) << 4 | hex_of(name.data[i + 2]));
+            i += 2;
+        } else {
+            out[size++] = (char)(c == '\\' ? '/' : c);
+        }
+    }
+    out[size] = '\0';
+    return strlen(out) == size; /* no NUL in it */
+}
+
+static bool is_on_network(const char *name)
+{
+    return strncmp(name, "http:", 5) == 0 || strncmp(name, "https:", 6) == 0 ||
+           strncmp(name, "ftp:", 4) == 0;
+}
+
+static const char *without_scheme(const char *name)
+{
+    if (strncmp(name, "file:", 5) != 0) {
+        return name;
+    }
+    name += 5;
+    return strncmp(name, "//", 2) == 0 ? name + 2 : name;
+}
+
+/* "a/./b/../c" is "a/c"; what would climb out of an archive stays "..", and is
+ * not found there. */
+static void straighten(char *path)
+{
+    size_t starts[256];
+    size_t depth = 0;
+    size_t size = path[0] == '/';
+    for (size_t at = size; path[at] != '\0';) {
+        const size_t part = strcspn(path + at, "/");
+        const bool is_up = part == 2 && path[at] == '.' && path[at + 1] == '.';
+        if (part == 0 || (part == 1 && path[at] == '.')) {
+            /* nothing */
+        } else if (is_up && depth > 0 && strncmp(path + starts[depth - 1], "..", 2) != 0) {
+            size = starts[--depth];
+        } else if (depth < 256) {
+            starts[depth++] = size;
+            memmove(path + size, path + at, part);
+            size += part;
+            path[size++] = '/';
+        }
+        at += part;
+        at += path[at] == '/';
+    }
+    path[size > 1 && path[size - 1] == '/' ? size - 1 : size] = '\0';
+}
+
+/* Where the image is: a path, or a member's name. */
+static bool locate(const char *source_path, bool is_archive, const char *name,
+                   char out[PATH_BYTES_MAX])
+{
+    const char *end = strrchr(source_path, '/');
+    const int folder =
+        is_archive || name[0] == '/' || end == NULL ? 0 : (int)(end + 1 - source_path);
+    const int size = snprintf(out, PATH_BYTES_MAX, "%.*s%s", folder, source_path, name);
+    if (size < 0 || size >= PATH_BYTES_MAX) {
+        return false;
+    }
+    if (is_archive) {
+        straighten(out); /* on disk, ".." behind a link is the system's to follow */
+    }
+    return true;
+}
+
+static const struct zip_member *find_member(const struct archive *archive, const char *name)
+{
+    const struct zip_member key = {.name = text_of(name)};
+    const struct zip_member *wanted = &key;
+    const struct zip_member **found = bsearch(&wanted, archive->members, archive->member_count,
+                                              sizeof archive->members[0], compare_members);
+    return found == NULL ? NULL : *found;
+}
+
+/* ---- reading a file ---- */
+
+/* The bytes of an image file: mapped, or expanded. */
+struct content {
+    struct io_map map;
+    struct buf expanded;
+    struct span bytes;
+};
+
+static bool open_content(const char *path, const struct zip_member *member, struct content *out,
+                         struct err *err)
+{
+    *out = (struct content){.map = {{NULL, 0}}};
+    buf_init(&out->expanded, FILE_BYTES_MAX);
+    if (member == NULL) {
+        if (!io_map(path, &out->map, err)) {
+            return false;
+        }
+        out->bytes = out->map.bytes;
+        return true;
+    }
+    if (member->method == PACKING_STORED && member->packed.size == member->bytes) {
+        out->bytes = member->packed;
+        return true;
+    }
+    if (!zip_load(member, &out->expanded, err)) {
+        buf_release(&out->expanded);
+        return false;
+    }
+    out->bytes = buf_span(&out->expanded);
+    return true;
+}
+
+static void close_content(struct content *content)
+{
+    io_unmap(&content->map);
+    buf_release(&content->expanded);
+}
+
+/* ---- the table ---- */
+
+static struct entry *entry_at(struct images *images, int32_t id)
+{
+    return (struct entry *)(void *)images->entries.data + id;
+}
+
+static struct name_slot *name_slots(struct images *images)
+{
+    return (struct name_slot *)(void *)images->names.data;
+}
+
+static size_t name_room(const struct images *images)
+{
+    return images->names.size / sizeof(struct name_slot);
+}
+
+/* A source's number keeps members of two archives apart. */
+static uint64_t hash_name(uint32_t scope, const char *path)
+{
+    const struct span bytes = {(const uint8_t *)path, strlen(path)};
+    return digest_short(bytes) ^ (uint64_t)scope * 0x9E3779B97F4A7C15u;
+}
+
+/* The slot of the name, or the free one where it belongs; NULL: no room yet. */
+static struct name_slot *find_name(struct images *images, uint64_t hash, const char *path)
+{
+    const size_t room = name_room(images);
+    struct name_slot *slots = name_slots(images);
+    for (size_t i = 0; i < room; i++) {
+        struct name_slot *slot = &slots[(hash + i) & (room - 1)];
+        if (slot->path == NULL || (slot->hash == hash && strcmp(slot->path, path) == 0)) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static bool grow_names(struct images *images, struct err *err)
+{
+    const size_t room = name_room(images);
+    if (2 * (images->name_count + 1) <= room) {
+        return true;
+    }
+    struct buf old = images->names;
+    buf_init(&images->names, TABLE_BYTES_MAX);
+    buf_extend(&images->names, (room == 0 ? 256 : 2 * room) * sizeof(struct name_slot));
+    if (!buf_finish(&images->names, err)) {
+        images->names = old;
+        return false;
+    }
+    for (size_t i = 0; i < room; i++) {
+        const struct name_slot *slot = (const struct name_slot *)(const void *)old.data + i;
+        if (slot->path != NULL) {
+            *find_name(images, slot->hash, slot->path) = *slot;
+        }
+    }
+    buf_release(&old);
+    return true;
+}
+
+static bool add_name(struct images *images, uint64_t hash, const char *path, int32_t id,
+                     struct err *err)
+{
+    if (!grow_names(images, err)) {
+        return false;
+    }
+    char *kept = arena_print(&images->arena, "%s", path);
+    if (kept == NULL) {
+        return arena_full(&images->arena, err);
+    }
+    *find_name(images, hash, path) = (struct name_slot){hash, kept, id};
+    images->name_count++;
+    return true;
+}
+
+static int32_t *digest_slot(struct images *images, struct digest digest)
+{
+    const size_t room = images->digests.size / sizeof(int32_t);
+    int32_t *slots = (int32_t *)(void *)images->digests.data;
+    for (size_t i = 0; i < room; i++) {
+        int32_t *slot = &slots[(bytes_load_u64le(digest.bytes) + i) & (room - 1)];
+        if (*slot == 0 || digest_equals(entry_at(images, *slot - 1)->facts.digest, digest)) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static bool grow_digests(struct images *images, struct err *err)
+{
+    const size_t count = images->entries.size / sizeof(struct entry);
+    const size_t room = images->digests.size / sizeof(int32_t);
+    if (2 * (count + 1) <= room) {
+        return true;
+    }
+    buf_reset(&images->digests);
+    buf_extend(&images->digests, (room == 0 ? 256 : 2 * room) * sizeof(int32_t));
+    if (!buf_finish(&images->digests, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        *digest_slot(images, entry_at(images, (int32_t)i)->facts.digest) = (int32_t)i + 1;
+    }
+    return true;
+}
+
+static bool add_image(struct images *images, const struct images_facts *facts, const char *path,
+                      const struct zip_member *member, int32_t *out, struct err *err)
+{
+    if (!grow_digests(images, err)) {
+        return false;
+    }
+    int32_t *slot = digest_slot(images, facts->digest);
+    if (*slot == 0) {
+        struct entry entry = {.facts = *facts, .member = member};
+        entry.path = arena_print(&images->arena, "%s", path);
+        if (entry.path == NULL) {
+            return arena_full(&images->arena, err);
+        }
+        buf_add(&images->entries, &entry, sizeof entry);
+        if (!buf_finish(&images->entries, err)) {
+            return false;
+        }
+        *slot = (int32_t)(images->entries.size / sizeof entry);
+    }
+    *out = *slot - 1;
+    return true;
+}
+
+/* Why an image cannot be used. */
+struct complaint {
+    const char *kind; /* NULL: it can */
+    struct err what;
+};
+
+static void tell(struct images *images, struct complaint *complaint, const char *source_path)
+{
+    if (images->report != NULL && complaint->kind != NULL) {
+        err_in_source(&complaint->what, source_path);
+        report_add(images->report, REPORT_REPAIRED, complaint->kind, &complaint->what);
+    }
+}
+
+static void miss(struct complaint *out, const char *name, const char *why)
+{
+    out->kind = "image-missing";
+    err_set(&out->what, ERR_IO, "image '%.100s' %s", name, why);
+}
+
+/* Header and digest of a file that nobody has looked at. */
+static void look_at_file(const char *path, const struct zip_member *member,
+                         struct images_facts *out, struct complaint *complaint)
+{
+    struct content content;
+    struct image_facts facts;
+    struct err what;
+    if (!open_content(path, member, &content, &complaint->what)) {
+        complaint->kind = "image-missing";
+        return;
+    }
+    if (image_probe(content.bytes, &facts, &what)) {
+        *out = (struct images_facts){digest_of(content.bytes), facts.width, facts.height,
+                                     facts.format, facts.may_have_alpha};
+    } else {
+        complaint->kind = "image-broken";
+        err_set(&complaint->what, what.code, "image '%.80s': %.90s", path, what.message);
+    }
+    close_content(&content);
+}
+
+/* Of a name that nobody has asked for. */
+static void look(const struct archive *archive, const char *name, const char *path,
+                 const struct zip_member **out_member, struct images_facts *out,
+                 struct complaint *complaint)
+{
+    *out_member = NULL;
+    if (is_on_network(name)) {
+        miss(complaint, name, "is on the network and is not fetched");
+        return;
+    }
+    if (archive != NULL) {
+        *out_member = find_member(archive, path);
+        if (*out_member == NULL) {
+            miss(complaint, name, "is not in the archive");
+            return;
+        }
+    }
+    look_at_file(path, *out_member, out, complaint);
+}
+
+/* An image's name, once it is known where it would be. */
+struct wanted {
+    struct archive *archive;
+    uint64_t hash;
+    char name[PATH_BYTES_MAX]; /* as the source has it, cleaned */
+    char path[PATH_BYTES_MAX];
+};
+
+/* Under the lock. *out_is_known false: *out is not set. */
+static bool find_known(struct images *images, const struct wanted *wanted, bool *out_is_known,
+                       int32_t *out)
+{
+    const struct name_slot *slot = find_name(images, wanted->hash, wanted->path);
+    *out_is_known = slot != NULL && slot->path != NULL;
+    if (*out_is_known) {
+        *out = slot->id;
+    }
+    return *out_is_known;
+}
+
+/* Looks without the lock; whoever is first to put down the name also tells. */
+static bool find_new(struct images *images, const struct wanted *wanted, const char *source_path,
+                     int32_t *out, struct err *err)
+{
+    const struct zip_member *member;
+    struct images_facts facts;
+    struct complaint complaint = {.kind = NULL};
+    look(wanted->archive, wanted->name, wanted->path, &member, &facts, &complaint);
+    int32_t id = IMAGES_NONE;
+    bool is_known;
+    bool ok = true;
+    pthread_mutex_lock(&images->lock);
+    if (!find_known(images, wanted, &is_known, &id)) {
+        ok =
+            (complaint.kind != NULL || add_image(images, &facts, wanted->path, member, &id, err)) &&
+            add_name(images, wanted->hash, wanted->path, id, err);
+    }
+    pthread_mutex_unlock(&images->lock);
+    if (ok && !is_known) {
+        tell(images, &complaint, source_path);
+    }
+    *out = id;
+    return ok;
+}
+
+bool images_find(struct images *images, uint32_t source, const char *source_path, struct text name,
+                 int32_t *out, struct err *err)
+{
+    struct wanted wanted = {.archive = NULL};
+    bool is_known = false;
+    *out = IMAGES_NONE;
+    if (name.size == 0 || !clean_name(name, wanted.name)) {
+        return true; /* nothing that a file could be called */
+    }
+    pthread_mutex_lock(&images->lock);
+    const bool is_open = find_source(images, source, source_path, &wanted.archive, err);
+    const bool is_path = is_open && locate(source_path, wanted.archive != NULL,
+                                           without_scheme(wanted.name), wanted.path);
+    if (is_path) {
+        wanted.hash = hash_name(wanted.archive == NULL ? 0 : source + 1, wanted.path);
+        find_known(images, &wanted, &is_known, out);
+    }
+    pthread_mutex_unlock(&images->lock);
+    if (!is_open || !is_path || is_known) {
+        return is_open;
+    }
+    return find_new(images, &wanted, source_path, out, err);
+}
+
+struct images_facts images_facts(struct images *images, int32_t id)
+{
+    pthread_mutex_lock(&images->lock);
+    const struct images_facts facts = entry_at(images, id)->facts;
+    pthread_mutex_unlock(&images->lock);
+    return facts;
+}
+
+size_t images_count(struct images *images)
+{
+    pthread_mutex_lock(&images->lock);
+    const size_t count = images->entries.size / sizeof(struct entry);
+    pthread_mutex_unlock(&images->lock);
+    return count;
+}
+
+/* ---- decoded images ---- */
+
+static struct slot *find_slot(struct images *images, int32_t id, uint32_t shrink)
+{
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &images->slots[i];
+        if (slot->state != SLOT_FREE && slot->id == id && slot->shrink == shrink) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static void empty_slot(struct images *images, struct slot *slot)
+{
+    arena_release(&slot->arena);
+    images->bytes -= slot->bytes;
+    slot->bytes = 0;
+    slot->state = SLOT_FREE;
+}
+
+/* The slot that nobody holds and that was used the longest ago. */
+static struct slot *oldest_slot(struct images *images)
+{
+    struct slot *found = NULL;
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &images->slots[i];
+        if (slot->state == SLOT_READY && slot->holders == 0 &&
+            (found == NULL || slot->used_at < found->used_at)) {
+            found = slot;
+        }
+    }
+    return found;
+}
+
+static struct slot *free_slot(struct images *images)
+{
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        if (images->slots[i].state == SLOT_FREE) {
+            return &images->slots[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_held(const struct images *images)
+{
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        if (images->slots[i].state != SLOT_FREE &&
+            (images->slots[i].holders > 0 || images->slots[i].state == SLOT_DECODING)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reserves a slot of `bytes`; waits for one when others hold too much. NULL:
+ * while it waited, someone may have decoded what is wanted. */
+static struct slot *reserve(struct images *images, size_t bytes)
+{
+    while (images->bytes + bytes > images->cache_bytes || free_slot(images) == NULL) {
+        struct slot *oldest = oldest_slot(images);
+        if (oldest == NULL) {
+            if (is_held(images)) {
+                pthread_cond_wait(&images->changed, &images->lock);
+                return NULL;
+            }
+            break; /* alone, and larger than the cache */
+        }
+        empty_slot(images, oldest);
+    }
+    return free_slot(images);
+}
+
+static bool decode(const struct entry *entry, uint32_t shrink, struct arena *arena,
+                   struct image *out, struct err *err)
+{
+    struct content content;
+    if (!open_content(entry->path, entry->member, &content, err)) {
+        return false;
+    }
+    const bool ok = image_read(content.bytes, shrink, arena, out, err);
+    close_content(&content);
+    return ok;
+}
+
+/* Without the lock: the slot is this caller's while it is SLOT_DECODING. */
+static bool fill_slot(struct images *images, struct slot *slot, struct entry entry, struct err *err)
+{
+    struct err what;
+    bool ok = true;
+    pthread_mutex_unlock(&images->lock);
+    arena_init(&slot->arena, SIZE_MAX / 2);
+    const bool is_read =
+        !entry.is_broken && decode(&entry, slot->shrink, &slot->arena, &slot->image, &what);
+    if (!is_read) {
+        slot->image = (struct image){0};
+        arena_release(&slot->arena);
+        ok = entry.is_broken || what.code != ERR_NOMEM;
+    }
+    pthread_mutex_lock(&images->lock);
+    struct entry *kept = entry_at(images, slot->id);
+    if (!ok) {
+        *err = what;
+    } else if (!is_read && !kept->is_broken) {
+        struct complaint complaint = {.kind = "image-broken", .what = what};
+        kept->is_broken = true;
+        tell(images, &complaint, entry.path);
+    }
+    return ok;
+}
+
+bool images_hold(struct images *images, int32_t id, uint32_t shrink, struct images_hold *out,
+                 struct err *err)
+{
+    assert(id >= 0);
+    pthread_mutex_lock(&images->lock);
+    if (entry_at(images, id)->facts.format != IMAGE_JPEG) {
+        shrink = 1; /* they come whole */
+    }
+    struct slot *slot = NULL;
+    for (;;) {
+        slot = find_slot(images, id, shrink);
+        if (slot != NULL && slot->state == SLOT_READY) {
+            break;
+        }
+        if (slot != NULL) {
+            pthread_cond_wait(&images->changed, &images->lock);
+            continue;
+        }
+        const struct entry entry = *entry_at(images, id);
+        const size_t bytes = 4 * ((size_t)entry.facts.width / shrink + 1) *
+                             ((size_t)entry.facts.height / shrink + 1);
+        slot = reserve(images, bytes);
+        if (slot == NULL) {
+            continue;
+        }
+        slot->state = SLOT_DECODING;
+        slot->id = id;
+        slot->shrink = shrink;
+        slot->holders = 0;
+        slot->bytes = bytes;
+        images->bytes += bytes;
+        if (!fill_slot(images, slot, entry, err)) {
+            empty_slot(images, slot);
+            pthread_cond_broadcast(&images->changed);
+            pthread_mutex_unlock(&images->lock);
+            return false;
+        }
+        slot->state = SLOT_READY;
+        pthread_cond_broadcast(&images->changed);
+        break;
+    }
+    slot->holders++;
+    slot->used_at = ++images->clock;
+    *out = (struct images_hold){slot->image, (size_t)(slot - images->slots)};
+    pthread_mutex_unlock(&images->lock);
+    return true;
+}
+
+void images_drop(struct images *images, const struct images_hold *hold)
+{
+    pthread_mutex_lock(&images->lock);
+    struct slot *slot = &images->slots[hold->slot];
+    assert(slot->holders > 0);
+    slot->holders--;
+    pthread_cond_broadcast(&images->changed);
+    pthread_mutex_unlock(&images->lock);
+}
