@@ -4,8 +4,8 @@
 #include <assert.h>
 
 #define POSITION_STEP_M (1.0 / 1024)
-/* Half a texel of a picture of 4096. */
-#define UV_STEP (1.0F / 4096)
+/* A quarter of a texel of a picture of 4096. */
+#define UV_STEP (1.0F / 16384)
 enum { NORMAL_BITS = 8 };
 
 /* Squared length of a normal may be off by this: what three floats can say. */

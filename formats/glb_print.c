@@ -119,6 +119,10 @@ static void print_material(struct buf *json, const struct mesh_material *materia
         json_write_key(json, "doubleSided");
         buf_add_text(json, "true");
     }
+    if (material->is_unlit) {
+        json_write_key(json, "extensions");
+        buf_add_text(json, "{\"KHR_materials_unlit\":{}}");
+    }
     buf_add_text(json, "}");
 }
 
@@ -283,6 +287,15 @@ static void print_extension(struct buf *json, bool is_used, const char *name)
     }
 }
 
+static bool uses_unlit(const struct glb_writer *w)
+{
+    bool is_used = false;
+    for (size_t i = 0; i < w->tile->material_count; i++) {
+        is_used = is_used || w->tile->materials[i].is_unlit;
+    }
+    return is_used && w->primitive_count > 0;
+}
+
 static bool uses_webp(const struct glb_writer *w)
 {
     for (size_t i = 0; i < w->tile->material_count; i++) {
@@ -299,13 +312,15 @@ static void print_extensions(struct glb_writer *w)
     const bool has_draco = w->options->compression == GLB_DRACO;
     const bool has_meshopt = w->unpacked_bytes > 0;
     const bool has_webp = uses_webp(w);
-    if (has_draco || has_meshopt || has_webp || glb_has_table(w)) {
+    const bool has_unlit = uses_unlit(w);
+    if (has_draco || has_meshopt || has_webp || has_unlit || glb_has_table(w)) {
         buf_add_text(&w->json, ",\"extensionsUsed\":[");
         print_extension(&w->json, glb_has_table(w), "EXT_mesh_features");
         print_extension(&w->json, has_meshopt, "EXT_meshopt_compression");
         print_extension(&w->json, glb_has_table(w), "EXT_structural_metadata");
         print_extension(&w->json, has_webp, "EXT_texture_webp");
         print_extension(&w->json, has_draco, "KHR_draco_mesh_compression");
+        print_extension(&w->json, has_unlit, "KHR_materials_unlit");
         print_extension(&w->json, has_meshopt, "KHR_mesh_quantization");
         buf_add_text(&w->json, "]");
     }

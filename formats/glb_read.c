@@ -141,6 +141,8 @@ static bool read_materials(struct reader *r)
                       : json_tree_is_text(alpha, "BLEND") ? MESH_BLEND
                                                           : MESH_OPAQUE;
         into->is_double_sided = json_tree_is(json_tree_find(from, "doubleSided"), JSON_TRUE);
+        into->is_unlit =
+            json_tree_find(json_tree_find(from, "extensions"), "KHR_materials_unlit") != NULL;
         if (!read_texture(r, json_tree_find(pbr, "baseColorTexture"), into)) {
             return false;
         }

@@ -35,6 +35,7 @@ struct mesh_material {
     bool is_double_sided;
     int32_t image; /* index into the tile's images, or -1 */
     enum mesh_wrap wrap;
+    bool is_unlit; /* shown as it is, whatever the light */
 };
 
 struct mesh_image {

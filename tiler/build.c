@@ -57,6 +57,9 @@ static bool write_tile(struct run *run, struct run_node *node, const struct cont
         .is_version_1_0 = run->options->is_version_1_0,
         .schema = &run->schema,
         .property_of_key = run->property_of_key,
+        .images = run->images,
+        .texel_m = piece_texel_m(content->error_m * run->options->error_factor),
+        .texture_format = run->options->texture_format,
     };
     struct tile_result result;
     buf_reset(bytes);
@@ -109,7 +112,9 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
             !record_read(bytes, &worker->tile, record, err)) {
             return false;
         }
-        if (candidate_chain(record, &worker->tile, &worker->scratch, &run->report, &figures[count],
+        const struct candidate_means means = {&run->report, run->images,
+                                              run->sources[record->source].path};
+        if (candidate_chain(record, &means, &worker->tile, &worker->scratch, &figures[count],
                             &lost)) {
             count++;
         } else if (!lose_feature(run, record, &lost, err)) {

@@ -5,6 +5,7 @@
 
 #include "tiler/block.h"
 #include "tiler/deviation.h"
+#include "tiler/shade.h"
 #include "tiler/simplify.h"
 
 enum { CHAIN_MAX = 12 };
@@ -36,6 +37,7 @@ struct chain {
     size_t count;
     /* What all versions are measured against; opened for the first. */
     const struct deviation_surface *reference;
+    struct shade *shade; /* NULL: no pictures */
 };
 
 /* Where a version comes from decides whether its back may be seen. */
@@ -45,8 +47,10 @@ enum origin {
     OF_BLOCK
 };
 
-static bool paint_shape(const struct record *record, const struct shape *shape, enum origin origin,
-                        double error_m, struct arena *tile, struct piece *out, struct err *err)
+static bool paint_shape(const struct chain *chain, const struct record *record,
+                        const struct shape *shape, enum origin origin, double error_m,
+                        struct arena *tile, struct arena *scratch, struct piece *out,
+                        struct err *err)
 {
     const struct feature *feature = &record->feature;
     struct piece_face *faces = arena_array(tile, struct piece_face, shape->face_count);
@@ -74,7 +78,7 @@ static bool paint_shape(const struct record *record, const struct shape *shape, 
         .triangle_faces = shape->triangle_faces,
         .faces = faces,
     };
-    return true;
+    return chain->shade == NULL || shade_piece(chain->shade, shape, scratch, faces, out, err);
 }
 
 /* Adds a version that is cheaper than all before it: `worth` is what it may
@@ -102,7 +106,7 @@ static bool add_version(struct chain *chain, const struct record *record, const 
         return true;
     }
     struct piece piece;
-    if (!paint_shape(record, shape, origin, deviation.upper_m, tile, &piece, err)) {
+    if (!paint_shape(chain, record, shape, origin, deviation.upper_m, tile, scratch, &piece, err)) {
         return false;
     }
     /* A later version that is no worse takes the place of those before it. */
@@ -205,22 +209,23 @@ static bool add_blocks(struct chain *chain, const struct record *record, const s
     return true;
 }
 
-bool candidate_chain(const struct record *record, struct arena *tile, struct arena *scratch,
-                     struct report *report, struct figure *out, struct err *err)
+bool candidate_chain(const struct record *record, const struct candidate_means *means,
+                     struct arena *tile, struct arena *scratch, struct figure *out, struct err *err)
 {
     const struct feature *feature = &record->feature;
     assert(feature->lod_count > 0);
     const struct vec3 *placed = (const struct vec3 *)(const void *)feature->vertices;
     static_assert(sizeof(struct vec3) == 3 * sizeof(double), "the hub's vertices are vec3");
     struct shape full;
-    if (!shape_from_feature(feature, feature->lod_count - 1, placed, tile, scratch, report, &full,
-                            err)) {
+    if (!shape_from_feature(feature, feature->lod_count - 1, placed, tile, scratch, means->report,
+                            &full, err)) {
         return false;
     }
     const double dropped_error_m = shape_diameter_m(&full);
     const struct box3 box = shape_box(&full);
     struct chain chain = {.count = 1};
-    if (!paint_shape(record, &full, OF_SOURCE, 0, tile, &chain.pieces[0], err) ||
+    if (!shade_open(record, &full, means->images, means->source_path, tile, &chain.shade, err) ||
+        !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, &chain.pieces[0], err) ||
         !add_flat(&chain, record, &full, dropped_error_m, tile, scratch, err) ||
         !add_source_levels(&chain, record, &full, dropped_error_m, tile, scratch, err) ||
         !add_blocks(&chain, record, &full, dropped_error_m, tile, scratch, err)) {

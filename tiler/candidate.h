@@ -17,19 +17,26 @@
  * in error.
  */
 
+#include "tiler/images.h"
 #include "tiler/piece.h"
 #include "tiler/record.h"
 #include "tiler/shape.h"
+
+/* What the chain is made with. */
+struct candidate_means {
+    struct report *report;   /* what the making of shapes repaired or left out; may be NULL */
+    struct images *images;   /* NULL: no pictures */
+    const char *source_path; /* of the record's file, for the names of its pictures */
+};
 
 /*
  * Makes the chain of a placed record.
  *
  * Memory   out->pieces live in `tile`; scratch is marked and reset
- * Report   what the making of shapes repaired or left out (may be NULL)
  * Errors   ERR_GEOMETRY  nothing of the feature can be drawn
  */
-ERR_CHECKED bool candidate_chain(const struct record *record, struct arena *tile,
-                                 struct arena *scratch, struct report *report, struct figure *out,
+ERR_CHECKED bool candidate_chain(const struct record *record, const struct candidate_means *means,
+                                 struct arena *tile, struct arena *scratch, struct figure *out,
                                  struct err *err);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "formats/base/io.h"
 #include "formats/zip.h"
+#include "tiler/light.h"
 
 /* An image file beside its decoded pixels. */
 enum { FILE_BYTES_MAX = 1 << 30, PATH_BYTES_MAX = 4096 };
@@ -62,6 +63,7 @@ struct images {
     pthread_cond_t changed;
     struct arena arena;
     struct report *report;
+    struct light_table light; /* not changed after images_open() */
     size_t cache_bytes;
     struct buf sources; /* struct source_place each */
     struct buf entries; /* struct entry each */
@@ -84,6 +86,7 @@ bool images_open(size_t cache_bytes, struct report *report, struct images **out,
     }
     images->arena = arena;
     images->report = report;
+    light_init(&images->light);
     images->cache_bytes = cache_bytes;
     buf_init(&images->sources, TABLE_BYTES_MAX);
     buf_init(&images->entries, TABLE_BYTES_MAX);
@@ -605,6 +608,11 @@ struct images_facts images_facts(struct images *images, int32_t id)
     const struct images_facts facts = entry_at(images, id)->facts;
     pthread_mutex_unlock(&images->lock);
     return facts;
+}
+
+const struct light_table *images_light(const struct images *images)
+{
+    return &images->light;
 }
 
 size_t images_count(struct images *images)

@@ -25,6 +25,7 @@
 #include "formats/image.h"
 
 struct images;
+struct light_table;
 
 #define IMAGES_NONE (-1)
 
@@ -53,6 +54,9 @@ ERR_CHECKED bool images_find(struct images *images, uint32_t source, const char 
                              struct text name, int32_t *out, struct err *err);
 
 struct images_facts images_facts(struct images *images, int32_t id);
+
+/* For whoever reads the pixels. */
+const struct light_table *images_light(const struct images *images);
 
 /* Different pictures found so far. */
 size_t images_count(struct images *images);

@@ -48,6 +48,11 @@ static bool fill_options(struct run *run, struct manifest *out, struct err *err)
                  (unsigned long long)options->tile_bytes)) {
         return false;
     }
+    static const char *const formats[] = {
+        [ATLAS_AUTO] = "auto", [ATLAS_JPEG] = "jpeg", [ATLAS_PNG] = "png", [ATLAS_WEBP] = "webp"};
+    pairs[count++] = (struct manifest_pair){
+        text_of("textures"),
+        text_of(options->has_no_textures ? "none" : formats[options->texture_format])};
     pairs[count++] = (struct manifest_pair){text_of("tiles-version"),
                                             text_of(options->is_version_1_0 ? "1.0" : "1.1")};
     if (options->crs != NULL) {

@@ -40,6 +40,9 @@ static const struct command commands[] = {
      "      --allow-ballpark      accept a change of datum that is not known\n"
      "Tiles\n"
      "      --compress none|draco|meshopt (default draco)\n"
+     "      --no-textures         colours instead of pictures on the faces\n"
+     "      --texture-format F    auto|jpeg|png|webp; auto (default): JPEG, and PNG where\n"
+     "                            there is alpha; jpeg has none\n"
      "      --tiles-version 1.0|1.1  (default 1.1)\n"
      "      --tile-bytes N        what a tile may weigh (default 256K)\n"
      "      --error-factor K      geometricError = K x measured error (default 8: a viewer's\n"
@@ -104,6 +107,8 @@ enum option_id {
     OPTION_AXIS,
     OPTION_ALLOW_BALLPARK,
     OPTION_COMPRESS,
+    OPTION_NO_TEXTURES,
+    OPTION_TEXTURE_FORMAT,
     OPTION_TILES_VERSION,
     OPTION_TILE_BYTES,
     OPTION_ERROR_FACTOR,
@@ -145,6 +150,8 @@ static const struct option_row rows[] = {
     {"axis", required_argument, OPTION_AXIS, T | I},
     {"allow-ballpark", no_argument, OPTION_ALLOW_BALLPARK, T | I},
     {"compress", required_argument, OPTION_COMPRESS, T},
+    {"no-textures", no_argument, OPTION_NO_TEXTURES, T},
+    {"texture-format", required_argument, OPTION_TEXTURE_FORMAT, T},
     {"tiles-version", required_argument, OPTION_TILES_VERSION, T},
     {"tile-bytes", required_argument, OPTION_TILE_BYTES, T},
     {"error-factor", required_argument, OPTION_ERROR_FACTOR, T},
@@ -326,6 +333,15 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
             return false;
         }
         options->compression = choice == 0 ? GLB_NONE : choice == 1 ? GLB_DRACO : GLB_MESHOPT;
+        return true;
+    case OPTION_NO_TEXTURES:
+        options->has_no_textures = true;
+        return true;
+    case OPTION_TEXTURE_FORMAT:
+        if (!read_choice("texture-format", value, "auto\0jpeg\0png\0webp\0", &choice, err)) {
+            return false;
+        }
+        options->texture_format = (enum atlas_format)choice;
         return true;
     case OPTION_TILES_VERSION:
         if (!read_choice("tiles-version", value, "1.0\0001.1\0", &choice, err)) {

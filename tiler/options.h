@@ -13,12 +13,15 @@
  *     256        coordinate systems in one run
  *     1 GiB      working memory of one thread for one tile: a feature that needs
  *                more is left out and listed
+ *     256 MiB    decoded images that are kept for all threads, or one larger image
+ *     65 535     pixels a side of an image, and 128 M of them; 1 GiB its file
  *     4 GiB      a member of a .3tz archive
  */
 
 #include "formats/base/arena.h"
 #include "formats/base/err.h"
 #include "formats/glb.h"
+#include "tiler/atlas.h"
 #include "tiler/crs.h"
 
 enum options_command {
@@ -36,6 +39,7 @@ enum options_command {
 enum options_log { LOG_AUTO, LOG_PLAIN, LOG_JSON, LOG_QUIET };
 
 #define OPTIONS_WORKER_BYTES ((size_t)1 << 30)
+#define OPTIONS_IMAGE_BYTES ((size_t)256 << 20)
 #define OPTIONS_TILE_BYTES ((uint64_t)256 << 10)
 
 struct options {
@@ -61,6 +65,8 @@ struct options {
     size_t excluded_class_count;
     enum glb_compression compression;
     bool is_version_1_0;
+    bool has_no_textures;
+    enum atlas_format texture_format;
     uint64_t tile_bytes;
     double error_factor;
     double max_loss; /* share of features, 0 to 1 */

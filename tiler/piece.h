@@ -25,8 +25,10 @@ struct piece_face {
     struct vec3f normal;
     struct paint paint; /* of a face with an image: the mean colour of its part */
     int32_t image;      /* of the run's images, or PIECE_NO_IMAGE */
-    uint16_t wrap;      /* enum mesh_wrap, for the image */
-    uint16_t is_unlit;  /* 1: a photograph's colours, which carry their light */
+    uint8_t wrap;       /* enum mesh_wrap, for the image */
+    uint8_t alpha;      /* enum mesh_alpha, of the part that is seen */
+    uint8_t is_unlit;   /* 1: a photograph's colours, which carry their light */
+    uint8_t reserved;
 };
 
 struct piece {

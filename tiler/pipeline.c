@@ -55,6 +55,10 @@ static bool open_run(struct run *run, struct err *err)
     if (run->crs == NULL) {
         return arena_full(&run->arena, err);
     }
+    if (!run->options->has_no_textures &&
+        !images_open(OPTIONS_IMAGE_BYTES, &run->report, &run->images, err)) {
+        return false;
+    }
     return dictionary_open(&run->arena, &run->dictionary, err) && id_table_open(&run->ids, err) &&
            spool_open(folder, "spool of features", &run->arena, &run->features, err) &&
            spool_open(folder, "spool of placed features", &run->arena, &run->placed, err) &&
@@ -164,6 +168,7 @@ void pipeline_release(struct run *run)
     spool_close(run->figures);
     spool_close(run->groups);
     id_table_close(run->ids);
+    images_close(run->images);
     for (size_t i = 0; i < run->crs_count; i++) {
         buf_release(&run->crs[i].sample);
     }

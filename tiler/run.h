@@ -23,6 +23,7 @@
 #include "formats/digest.h"
 #include "tiler/crs.h"
 #include "tiler/dictionary.h"
+#include "tiler/images.h"
 #include "tiler/lattice.h"
 #include "tiler/options.h"
 #include "tiler/publish.h"
@@ -124,6 +125,8 @@ struct run {
     size_t crs_count;
     struct dictionary *dictionary;
     struct id_table *ids;
+
+    struct images *images; /* NULL with --no-textures */
 
     struct spool *features;
     struct buf offsets; /* uint64_t each, in input order */

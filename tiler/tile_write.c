@@ -5,39 +5,78 @@
 #include "formats/base/earth.h"
 #include "tiler/rows.h"
 
-enum part { PART_ONE_SIDED, PART_TWO_SIDED, PART_BLENDED, PART_COUNT };
-
-static const struct mesh_material part_materials[PART_COUNT] = {
-    [PART_ONE_SIDED] = {.base_color = {1, 1, 1, 1}, .roughness = 0.9f, .image = -1},
-    [PART_TWO_SIDED] = {.base_color = {1, 1, 1, 1},
-                        .roughness = 0.9f,
-                        .is_double_sided = true,
-                        .image = -1},
-    [PART_BLENDED] = {.base_color = {1, 1, 1, 1},
-                      .roughness = 0.9f,
-                      .alpha = MESH_BLEND,
-                      .is_double_sided = true,
-                      .image = -1},
-};
+/* What is drawn in one call: three kinds lit, the same unlit, then a one-sided
+ * and a two-sided one for each page of pictures. */
+enum side { SIDE_ONE, SIDE_TWO, SIDE_BLENDED, SIDE_COUNT };
+enum { PART_LIT, PART_UNLIT = SIDE_COUNT, PART_PAGES = 2 * SIDE_COUNT, PAGE_PARTS = 2 };
 
 /* A mesh that is being filled; arrays have room for every corner. */
 struct part_mesh {
     struct mesh mesh;
     struct vec3 *points; /* positions before they became floats, for the box */
+    bool has_colors;     /* some vertex is not white */
 };
 
-static enum part part_of(const struct piece *piece, uint32_t triangle)
+/* The meshes of a tile, and where its pictures are. */
+struct parts {
+    struct part_mesh *meshes;
+    size_t count;
+    struct atlas atlas;
+};
+
+/* Where a face's picture is, or NULL. */
+static const struct atlas_place *place_of(const struct parts *parts, size_t item, uint32_t face)
 {
-    if (paint_is_blended(piece->faces[piece->triangle_faces[triangle]].paint)) {
-        return PART_BLENDED;
+    if (parts->atlas.places == NULL) {
+        return NULL;
     }
-    return piece->is_one_sided ? PART_ONE_SIDED : PART_TWO_SIDED;
+    const struct atlas_place *place = &parts->atlas.places[parts->atlas.first_place[item] + face];
+    return place->page == ATLAS_COLOR ? NULL : place;
 }
 
-static bool make_room(struct part_mesh *part, size_t corner_count, struct arena *tile,
+static size_t part_of(const struct parts *parts, const struct piece *piece, size_t item,
+                      uint32_t face)
+{
+    const struct atlas_place *place = place_of(parts, item, face);
+    const bool is_unlit = piece->faces[face].is_unlit;
+    if (place != NULL) {
+        const bool is_two =
+            !piece->is_one_sided || parts->atlas.pages[place->page].alpha != MESH_OPAQUE;
+        return PART_PAGES + PAGE_PARTS * (size_t)place->page + (is_two ? 1 : 0);
+    }
+    if (paint_is_blended(piece->faces[face].paint)) {
+        return (is_unlit ? PART_UNLIT : PART_LIT) + SIDE_BLENDED;
+    }
+    if (is_unlit && parts->atlas.white.page != ATLAS_COLOR) {
+        return PART_PAGES + PAGE_PARTS * (size_t)parts->atlas.white.page +
+               (piece->is_one_sided ? 0 : 1);
+    }
+    const size_t kind = is_unlit ? PART_UNLIT : PART_LIT;
+    return kind + (piece->is_one_sided ? SIDE_ONE : SIDE_TWO);
+}
+
+static struct mesh_material material_of(const struct atlas *atlas, size_t part)
+{
+    struct mesh_material material = {
+        .base_color = {1, 1, 1, 1}, .roughness = 0.9f, .image = -1, .is_unlit = part >= PART_UNLIT};
+    if (part >= PART_PAGES) {
+        const size_t page = (part - PART_PAGES) / PAGE_PARTS;
+        material.image = (int32_t)page;
+        material.wrap = atlas->pages[page].wrap;
+        material.alpha = atlas->pages[page].alpha;
+        material.is_double_sided = (part - PART_PAGES) % PAGE_PARTS != 0;
+    } else {
+        material.alpha = part % SIDE_COUNT == SIDE_BLENDED ? MESH_BLEND : MESH_OPAQUE;
+        material.is_double_sided = part % SIDE_COUNT != SIDE_ONE;
+    }
+    return material;
+}
+
+static bool make_room(struct part_mesh *part, size_t corner_count, bool has_uvs, struct arena *tile,
                       struct err *err)
 {
     struct mesh *mesh = &part->mesh;
+    mesh->uvs = has_uvs ? arena_array(tile, float, 2 * corner_count) : NULL;
     mesh->positions = arena_array(tile, float, 3 * corner_count);
     mesh->normals = arena_array(tile, float, 3 * corner_count);
     mesh->colors = arena_array(tile, uint16_t, 4 * corner_count);
@@ -45,30 +84,66 @@ static bool make_room(struct part_mesh *part, size_t corner_count, struct arena 
     mesh->indices = arena_array(tile, uint32_t, corner_count);
     part->points = arena_array(tile, struct vec3, corner_count);
     const bool ok = mesh->positions != NULL && mesh->normals != NULL && mesh->colors != NULL &&
-                    mesh->rows != NULL && mesh->indices != NULL && part->points != NULL;
+                    mesh->rows != NULL && mesh->indices != NULL && part->points != NULL &&
+                    (!has_uvs || mesh->uvs != NULL);
     return ok || arena_full(tile, err);
 }
 
-static bool make_parts(const struct tile_request *request, struct arena *tile,
-                       struct part_mesh parts[PART_COUNT], struct err *err)
+static bool make_atlas(const struct tile_request *request, struct arena *tile,
+                       struct arena *scratch, struct atlas *out, struct err *err)
 {
-    size_t corners[PART_COUNT] = {0};
+    *out = (struct atlas){.white = {.page = ATLAS_COLOR}};
+    if (request->images == NULL) {
+        return true;
+    }
+    const struct piece **pieces =
+        arena_alloc(tile, request->item_count, sizeof *pieces, _Alignof(void *));
+    if (pieces == NULL) {
+        return arena_full(tile, err);
+    }
+    for (size_t i = 0; i < request->item_count; i++) {
+        pieces[i] = request->items[i].piece;
+    }
+    const struct atlas_request atlas = {
+        .pieces = pieces,
+        .piece_count = request->item_count,
+        .images = request->images,
+        .texel_m = request->texel_m,
+        .format = request->texture_format,
+    };
+    return atlas_make(&atlas, tile, scratch, out, err);
+}
+
+static bool make_parts(const struct tile_request *request, struct arena *tile,
+                       struct arena *scratch, struct parts *parts, struct err *err)
+{
+    if (!make_atlas(request, tile, scratch, &parts->atlas, err)) {
+        return false;
+    }
+    parts->count = PART_PAGES + PAGE_PARTS * parts->atlas.page_count;
+    parts->meshes = arena_array(tile, struct part_mesh, parts->count);
+    size_t *corners = arena_array(tile, size_t, parts->count);
+    if (parts->meshes == NULL || corners == NULL) {
+        return arena_full(tile, err);
+    }
     for (size_t i = 0; i < request->item_count; i++) {
         const struct piece *piece = request->items[i].piece;
         for (uint32_t t = 0; t < piece->triangle_count; t++) {
-            corners[part_of(piece, t)] += 3;
+            corners[part_of(parts, piece, i, piece->triangle_faces[t])] += 3;
         }
     }
-    for (int p = 0; p < PART_COUNT; p++) {
+    for (size_t p = 0; p < parts->count; p++) {
         if (corners[p] > UINT32_MAX) {
             return err_set(err, ERR_LIMIT, "a tile of %zu triangles", corners[p] / 3);
         }
-        if (!make_room(&parts[p], corners[p], tile, err)) {
+        if (!make_room(&parts->meshes[p], corners[p], p >= PART_PAGES, tile, err)) {
             return false;
         }
     }
     return true;
 }
+
+static const struct paint white_paint = {{UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT16_MAX}};
 
 static uint32_t add_vertex(struct part_mesh *part, struct vec3 at, struct vec3 normal,
                            const struct paint *paint, uint32_t row)
@@ -85,19 +160,31 @@ static uint32_t add_vertex(struct part_mesh *part, struct vec3 at, struct vec3 n
     up[1] = (float)normal.y;
     up[2] = (float)normal.z;
     memcpy(mesh->colors + 4 * (size_t)index, paint->color, sizeof paint->color);
+    part->has_colors = part->has_colors || memcmp(paint, &white_paint, sizeof white_paint) != 0;
     mesh->rows[index] = row;
     return index;
+}
+
+/* A corner's texture coordinates on its page. */
+static void find_uv(const struct atlas_place *place, const float *uv, float out[2])
+{
+    for (int i = 0; i < 2; i++) {
+        const double own = uv == NULL ? 0 : (double)uv[i];
+        out[i] = (float)(place->scale[i] * own + place->shift[i]);
+    }
 }
 
 /* Marks which vertex a point has become for the face that is being added. */
 struct stamp {
     uint32_t face; /* + 1; 0 none */
     uint32_t vertex;
+    float uv[2];
 };
 
-static bool add_piece(struct part_mesh parts[PART_COUNT], const struct piece *piece,
-                      struct mat4 to_tile, uint32_t row, struct arena *scratch, struct err *err)
+static bool add_piece(struct parts *parts, const struct piece *piece, size_t item,
+                      struct mat4 to_tile, struct arena *scratch, struct err *err)
 {
+    const uint32_t row = (uint32_t)item;
     const struct arena_mark mark = arena_mark(scratch);
     struct stamp *stamps = arena_array(scratch, struct stamp, piece->point_count);
     struct vec3 *points = arena_array(scratch, struct vec3, piece->point_count);
@@ -110,16 +197,27 @@ static bool add_piece(struct part_mesh parts[PART_COUNT], const struct piece *pi
     for (uint32_t t = 0; t < piece->triangle_count; t++) {
         const uint32_t face_index = piece->triangle_faces[t];
         const struct piece_face *face = &piece->faces[face_index];
-        struct part_mesh *part = &parts[part_of(piece, t)];
+        struct part_mesh *part = &parts->meshes[part_of(parts, piece, item, face_index)];
+        const struct atlas_place *place = place_of(parts, item, face_index);
+        const struct paint *paint = place == NULL ? &face->paint : &white_paint;
+        const struct atlas_place *spot = place == NULL ? &parts->atlas.white : place;
         const struct vec3 normal = vec3_unit(
             mat4_direction(to_tile, (struct vec3){(double)face->normal.x, (double)face->normal.y,
                                                   (double)face->normal.z}));
-        for (int k = 0; k < 3; k++) {
-            const uint32_t point = piece->corners[3 * (size_t)t + (size_t)k];
+        for (size_t k = 0; k < 3; k++) {
+            const size_t corner = 3 * (size_t)t + k;
+            const uint32_t point = piece->corners[corner];
             struct stamp *stamp = &stamps[point];
-            if (stamp->face != face_index + 1) {
-                *stamp = (struct stamp){face_index + 1,
-                                        add_vertex(part, points[point], normal, &face->paint, row)};
+            float uv[2] = {0, 0};
+            if (part->mesh.uvs != NULL) {
+                find_uv(spot, place == NULL ? NULL : piece->uvs + 2 * corner, uv);
+            }
+            if (stamp->face != face_index + 1 || memcmp(stamp->uv, uv, sizeof uv) != 0) {
+                const uint32_t vertex = add_vertex(part, points[point], normal, paint, row);
+                *stamp = (struct stamp){face_index + 1, vertex, {uv[0], uv[1]}};
+                if (part->mesh.uvs != NULL) {
+                    memcpy(part->mesh.uvs + 2 * (size_t)vertex, uv, sizeof uv);
+                }
             }
             part->mesh.indices[part->mesh.index_count++] = stamp->vertex;
         }
@@ -130,14 +228,14 @@ static bool add_piece(struct part_mesh parts[PART_COUNT], const struct piece *pi
 
 /* The extent in plan of all points along axes turned by `angle_rad` about z;
  * plain comparisons, because fmin and fmax are calls. */
-static struct box3 turned_box(const struct part_mesh parts[PART_COUNT], double angle_rad)
+static struct box3 turned_box(const struct parts *parts, double angle_rad)
 {
     const double c = cos(angle_rad);
     const double s = sin(angle_rad);
     struct box3 box = box3_empty();
-    for (int p = 0; p < PART_COUNT; p++) {
-        for (uint32_t i = 0; i < parts[p].mesh.vertex_count; i++) {
-            const struct vec3 at = parts[p].points[i];
+    for (size_t p = 0; p < parts->count; p++) {
+        for (uint32_t i = 0; i < parts->meshes[p].mesh.vertex_count; i++) {
+            const struct vec3 at = parts->meshes[p].points[i];
             const double x = c * at.x + s * at.y;
             const double y = c * at.y - s * at.x;
             box.min.x = x < box.min.x ? x : box.min.x;
@@ -152,7 +250,7 @@ static struct box3 turned_box(const struct part_mesh parts[PART_COUNT], double a
 }
 
 /* The smallest of some boxes turned about z. */
-static struct obb tight_box(const struct part_mesh parts[PART_COUNT], double margin_m)
+static struct obb tight_box(const struct parts *parts, double margin_m)
 {
     enum { ANGLES = 9 };
     double best_area = INFINITY;
@@ -201,15 +299,15 @@ static bool write_content(const struct tile_request *request, const struct mesh_
 bool tile_write(const struct tile_request *request, struct arena *tile, struct arena *scratch,
                 struct buf *out, struct tile_result *out_result, struct err *err)
 {
-    struct part_mesh parts[PART_COUNT] = {0};
-    if (!make_parts(request, tile, parts, err)) {
+    struct parts parts = {0};
+    if (!make_parts(request, tile, scratch, &parts, err)) {
         return false;
     }
     const struct mat4 from_ecef = earth_enu_frame_inverse(request->origin_ecef_m);
     for (size_t i = 0; i < request->item_count; i++) {
         const struct mat4 frame = earth_enu_frame(request->items[i].figure->origin_ecef_m);
         const struct mat4 to_tile = mat4_multiply(from_ecef, frame);
-        if (!add_piece(parts, request->items[i].piece, to_tile, (uint32_t)i, scratch, err)) {
+        if (!add_piece(&parts, request->items[i].piece, i, to_tile, scratch, err)) {
             return false;
         }
     }
@@ -217,22 +315,32 @@ bool tile_write(const struct tile_request *request, struct arena *tile, struct a
     if (!rows_make(request, tile, &table, err)) {
         return false;
     }
-    struct mesh meshes[PART_COUNT];
-    struct mesh_material materials[PART_COUNT];
+    struct mesh *meshes = arena_array(tile, struct mesh, parts.count);
+    struct mesh_material *materials = arena_array(tile, struct mesh_material, parts.count);
+    struct mesh_image *images = arena_array(tile, struct mesh_image, parts.atlas.page_count);
+    if (meshes == NULL || materials == NULL || images == NULL) {
+        return arena_full(tile, err);
+    }
     uint32_t count = 0;
-    for (int p = 0; p < PART_COUNT; p++) {
-        if (parts[p].mesh.index_count > 0) {
-            materials[count] = part_materials[p];
-            meshes[count] = parts[p].mesh;
+    for (size_t p = 0; p < parts.count; p++) {
+        if (parts.meshes[p].mesh.index_count > 0) {
+            materials[count] = material_of(&parts.atlas, p);
+            meshes[count] = parts.meshes[p].mesh;
             meshes[count].material = count;
+            meshes[count].colors = parts.meshes[p].has_colors ? meshes[count].colors : NULL;
             count++;
         }
+    }
+    for (size_t i = 0; i < parts.atlas.page_count; i++) {
+        images[i] = parts.atlas.pages[i].image;
     }
     const struct mesh_tile content = {
         .meshes = meshes,
         .mesh_count = count,
         .materials = materials,
         .material_count = count,
+        .images = images,
+        .image_count = parts.atlas.page_count,
         .table = &table,
     };
     struct glb_summary summary;
@@ -246,7 +354,7 @@ bool tile_write(const struct tile_request *request, struct arena *tile, struct a
     };
     if (!result.is_empty) {
         /* A millimetre covers the rounding of box and positions to floats. */
-        result.box_tile_m = tight_box(parts, summary.position_error_m + 1e-3);
+        result.box_tile_m = tight_box(&parts, summary.position_error_m + 1e-3);
     }
     *out_result = result;
     return true;

@@ -5,12 +5,14 @@
 /*
  * tile_write.h - chosen pieces of features to the bytes of one tile.
  *
- * All pieces go into at most three meshes, one draw call each: one-sided,
- * two-sided, and blended; colours are per vertex. Each face has vertices of its
- * own, so that it is flat.
+ * All pieces go into a few meshes, one draw call each: one-sided, two-sided, and
+ * blended, with a colour for each vertex; the same for each page of pictures.
+ * Colours that come from photographs are drawn unlit, on a page where there is
+ * one. Each face has vertices of its own, so that it is flat.
  */
 
 #include "formats/glb.h"
+#include "tiler/atlas.h"
 #include "tiler/piece.h"
 #include "tiler/record.h"
 
@@ -29,6 +31,9 @@ struct tile_request {
     bool is_version_1_0;
     const struct property_schema *schema;
     const uint32_t *property_of_key; /* dictionary.h */
+    struct images *images;           /* NULL: faces have their colours */
+    double texel_m;                  /* of its pictures; 0: as fine as the images are */
+    enum atlas_format texture_format;
 };
 
 struct tile_result {

@@ -28,7 +28,8 @@ static void options_read__takes_options_and_inputs_in_any_order(void)
     struct err err;
     arena_init(&run, 1 << 16);
     CHECK_OK(read_line(LINE("tile", "a.json", "--class=Building,Road", "-o", "out.3tz",
-                            "--tile-bytes", "64K", "--tiles-version", "1.0", "--", "--odd"),
+                            "--tile-bytes", "64K", "--texture-format=webp", "--no-textures",
+                            "--tiles-version", "1.0", "--", "--odd"),
                        &run, &options, &err),
              &err);
     CHECK_EQ(options.command, COMMAND_TILE);
@@ -40,6 +41,8 @@ static void options_read__takes_options_and_inputs_in_any_order(void)
     CHECK_EQ(options.tile_bytes, 65536);
     CHECK(options.is_version_1_0);
     CHECK_EQ(options.compression, GLB_DRACO);
+    CHECK_EQ(options.texture_format, ATLAS_WEBP);
+    CHECK(options.has_no_textures);
     arena_release(&run);
 }
 
