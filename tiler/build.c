@@ -22,6 +22,10 @@ enum { HANDED_ON_BYTES = 16384 };
 
 enum { BUDGET_TRIES = 3 };
 
+/* A level whose error is less than this times that of the level below would be
+ * loaded for next to nothing. */
+static const double ERROR_GROWTH = 1.4;
+
 /* What a tile is made of, whether leaf or parent. */
 struct content {
     struct tile_item *items;
@@ -221,43 +225,61 @@ static void list_chosen(const struct gathered *g, const uint32_t *choice, struct
     }
 }
 
-/* The sum of all corners of the children's boxes, in this node's frame. */
+/* A box that grows along the axes of a frame. */
+struct hull {
+    struct vec3 axes[3];
+    struct mat4 from_ecef;
+    struct box3 box;
+};
+
+static void hull_add(struct hull *hull, const struct obb *obb, const struct mat4 *to_node)
+{
+    for (int corner = 0; corner < 8; corner++) {
+        struct vec3 at = obb->center;
+        for (int k = 0; k < 3; k++) {
+            at = vec3_add(at, vec3_scale(obb->half[k], corner >> k & 1 ? 1 : -1));
+        }
+        at = to_node == NULL ? at : mat4_point(*to_node, at);
+        box3_add(&hull->box, (struct vec3){vec3_dot(at, hull->axes[0]), vec3_dot(at, hull->axes[1]),
+                                           vec3_dot(at, hull->axes[2])});
+    }
+}
+
+/* In place of a child that is no tile stand its own. Depth is that of the
+ * lattice. */
+static void hull_add_children(struct hull *hull, const struct run_node *nodes, uint32_t first)
+{
+    for (uint32_t c = first; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        if (nodes[c].is_passed) {
+            hull_add_children(hull, nodes, nodes[c].first_child);
+            continue;
+        }
+        const struct mat4 frame = earth_enu_frame(lattice_center_ecef(nodes[c].cell));
+        const struct mat4 to_node = mat4_multiply(hull->from_ecef, frame);
+        hull_add(hull, &nodes[c].box_tile_m, &to_node);
+    }
+}
+
+/* Makes the node's box hold those of the tiles below it. */
 static void hold_children(const struct run *run, struct run_node *node)
 {
-    const struct run_node *nodes = run_nodes(run);
-    const struct mat4 from_ecef = earth_enu_frame_inverse(lattice_center_ecef(node->cell));
-    const struct vec3 axes[3] = {vec3_unit(node->box_tile_m.half[0]),
-                                 vec3_unit(node->box_tile_m.half[1]),
-                                 vec3_unit(node->box_tile_m.half[2])};
-    const bool has_axes = vec3_length(axes[0]) > 0;
-    const struct vec3 plain[3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
-    const struct vec3 *axis = has_axes ? axes : plain;
-    struct box3 box = box3_empty(); /* along the axes */
-    const struct obb *own = &node->box_tile_m;
-    for (int corner = 0; has_axes && corner < 8; corner++) {
-        struct vec3 at = own->center;
-        for (int k = 0; k < 3; k++) {
-            at = vec3_add(at, vec3_scale(own->half[k], corner >> k & 1 ? 1 : -1));
-        }
-        box3_add(&box, (struct vec3){vec3_dot(at, axis[0]), vec3_dot(at, axis[1]),
-                                     vec3_dot(at, axis[2])});
+    const struct obb own = node->box_tile_m;
+    const bool has_axes = vec3_length(own.half[0]) > 0;
+    struct hull hull = {
+        .axes = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+        .from_ecef = earth_enu_frame_inverse(lattice_center_ecef(node->cell)),
+        .box = box3_empty(),
+    };
+    for (int k = 0; has_axes && k < 3; k++) {
+        hull.axes[k] = vec3_unit(own.half[k]);
     }
-    for (uint32_t c = node->first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
-        const struct obb *child = &nodes[c].box_tile_m;
-        const struct mat4 frame = earth_enu_frame(lattice_center_ecef(nodes[c].cell));
-        const struct mat4 to_node = mat4_multiply(from_ecef, frame);
-        for (int corner = 0; corner < 8; corner++) {
-            struct vec3 at = child->center;
-            for (int k = 0; k < 3; k++) {
-                at = vec3_add(at, vec3_scale(child->half[k], corner >> k & 1 ? 1 : -1));
-            }
-            at = mat4_point(to_node, at);
-            box3_add(&box, (struct vec3){vec3_dot(at, axis[0]), vec3_dot(at, axis[1]),
-                                         vec3_dot(at, axis[2])});
-        }
+    if (has_axes) {
+        hull_add(&hull, &own, NULL);
     }
-    const struct vec3 middle = box3_center(box);
-    const struct vec3 half = vec3_scale(vec3_sub(box.max, box.min), 0.5);
+    hull_add_children(&hull, run_nodes(run), node->first_child);
+    const struct vec3 *axis = hull.axes;
+    const struct vec3 middle = box3_center(hull.box);
+    const struct vec3 half = vec3_scale(vec3_sub(hull.box.max, hull.box.min), 0.5);
     const double margin_m = 1e-3; /* a child's box is printed to tenths of that */
     node->box_tile_m = (struct obb){
         .center = vec3_add(vec3_add(vec3_scale(axis[0], middle.x), vec3_scale(axis[1], middle.y)),
@@ -267,8 +289,8 @@ static void hold_children(const struct run *run, struct run_node *node)
     };
 }
 
-/* Chooses and writes; a tile that came out heavier than its budget is chosen
- * anew with a smaller one. */
+/* Chooses and writes, unless that buys nothing; a tile that came out heavier than its budget is
+ * chosen anew with a smaller one. */
 static bool write_within_budget(struct run *run, struct run_node *node, const struct gathered *g,
                                 struct jobs_worker *worker, uint32_t *choice, struct buf *bytes,
                                 struct err *err)
@@ -288,6 +310,13 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
         }
         list_chosen(g, choice, &content);
         content.error_m = fmax(error_m, g->error_m);
+        if (attempt == 0 && node->parent != RUN_NO_NODE &&
+            content.error_m < ERROR_GROWTH * g->error_m) {
+            node->is_passed = true;
+            node->error_m = g->error_m;
+            node->shown_count = (uint32_t)content.item_count;
+            return true;
+        }
         if (!write_tile(run, node, &content, worker, bytes, err)) {
             return false;
         }
@@ -315,9 +344,11 @@ static bool build_parent(struct run *run, struct run_node *node, struct jobs_wor
     if (!write_within_budget(run, node, &g, worker, choice, bytes, err)) {
         return false;
     }
-    hold_children(run, node);
-    if (!publish_tile(run, node, buf_span(bytes), err)) {
-        return false;
+    if (!node->is_passed) {
+        hold_children(run, node);
+        if (!publish_tile(run, node, buf_span(bytes), err)) {
+            return false;
+        }
     }
     for (size_t i = 0; i < g.count; i++) {
         if (choice[i] != LEVEL_DROPPED) {
@@ -381,6 +412,62 @@ static bool write_schema(struct run *run, struct err *err)
     return ok;
 }
 
+/* Children of nodes that are no tiles hang from the first one above that is. */
+static void hang_anew(struct run_node *nodes, uint32_t above)
+{
+    uint32_t *link = &nodes[above].first_child;
+    while (*link != RUN_NO_NODE) {
+        struct run_node *child = &nodes[*link];
+        if (!child->is_passed) {
+            child->parent = above;
+            link = &child->next_sibling;
+            continue;
+        }
+        /* What hangs from it was hung anew before: those are tiles. */
+        const uint32_t after = child->next_sibling;
+        *link = child->first_child;
+        while (*link != RUN_NO_NODE) {
+            nodes[*link].parent = above;
+            link = &nodes[*link].next_sibling;
+        }
+        *link = after;
+    }
+}
+
+static uint32_t renumbered(const uint32_t *numbers, uint32_t node)
+{
+    return node == RUN_NO_NODE ? RUN_NO_NODE : numbers[node];
+}
+
+/* Takes nodes that are no tiles out of the tree. */
+static bool leave_out_passed(struct run *run, struct err *err)
+{
+    struct run_node *nodes = run_nodes(run);
+    const size_t count = run_node_count(run);
+    uint32_t *numbers = arena_array(&run->arena, uint32_t, count);
+    if (numbers == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        hang_anew(nodes, i);
+        numbers[i] = kept;
+        kept += nodes[i].is_passed ? 0 : 1;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (nodes[i].is_passed) {
+            continue;
+        }
+        struct run_node node = nodes[i];
+        node.parent = renumbered(numbers, node.parent);
+        node.first_child = renumbered(numbers, node.first_child);
+        node.next_sibling = renumbered(numbers, node.next_sibling);
+        nodes[numbers[i]] = node;
+    }
+    run->nodes.size = kept * sizeof nodes[0];
+    return true;
+}
+
 bool build_run(struct run *run, struct err *err)
 {
     const size_t count = run_node_count(run);
@@ -407,5 +494,5 @@ bool build_run(struct run *run, struct err *err)
         .work = build_node,
         .emit = take_figures,
     };
-    return jobs_run(&jobs, err);
+    return jobs_run(&jobs, err) && leave_out_passed(run, err);
 }

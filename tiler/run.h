@@ -78,6 +78,9 @@ struct run_node {
 
     /* Filled in by build. */
     char content[96]; /* "tiles/2-0312-0123456789abcdef.glb"; "" none */
+    /* It would show little less than its children: no tile. They hang from its
+     * parent instead, and it is gone after build. */
+    bool is_passed;
     uint64_t content_bytes;
     struct obb box_tile_m; /* of its own and its children's contents */
     double error_m;        /* what it shows against full detail, before the factor */

@@ -147,6 +147,12 @@ class Walk {
       if (tile.geometricError > over.geometricError) {
         this.add(at, `error ${tile.geometricError} above its parent's ${over.geometricError}`);
       }
+      // A tile that shows little less than its children is a request for nothing;
+      // the root must be there, and the root of another file is the same tile again.
+      const isLink = parent.getFinalContents().some((c) => /\.json$/.test(c.uri));
+      if (parent.level > 0 && !isLink && tile.geometricError * 1.39 > over.geometricError) {
+        this.add(at, `error ${tile.geometricError} close to its parent's ${over.geometricError}`);
+      }
       const outside = outsideOf(over.boundingVolume, above);
       if (outside && tile.boundingVolume.box) {
         const far = Math.max(...corners(tile.boundingVolume.box).map((c) => outside(apply(m, c))));
