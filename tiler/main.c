@@ -4,6 +4,7 @@
  * prints what came of it.
  */
 
+#include <assert.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -135,24 +136,29 @@ static enum exit_status run_preview(const struct options *options)
 {
     struct arena run;
     struct err err;
-    struct scene_drawn drawn;
-    const struct preview_options what = {.path = options->inputs[0],
-                                         .output = options->output,
-                                         .look = options->look,
-                                         .sse_px = options->sse_px,
-                                         .width_px = options->width_px,
-                                         .height_px = options->height_px};
+    struct buf out;
+    struct preview_options what = {.path = options->inputs[0],
+                                   .output = options->output,
+                                   .against = options->against,
+                                   .look = options->look,
+                                   .cameras = options->cameras,
+                                   .camera_count = options->camera_count,
+                                   .sse_count = options->sse_count,
+                                   .width_px = options->width_px,
+                                   .height_px = options->height_px,
+                                   .samples = options->samples,
+                                   .is_json = options->is_json};
+    static_assert((int)OPTIONS_SSE_MAX <= (int)PREVIEW_SSE_MAX, "every error fits");
+    memcpy(what.sse_px, options->sse_px, sizeof options->sse_px);
     arena_init(&run, SIZE_MAX / 2);
-    const bool ok = preview_run(&what, &run, &drawn, &err);
+    buf_init(&out, (size_t)1 << 30);
+    const bool ok = preview_run(&what, &run, &out, &err);
     arena_release(&run);
     if (!ok) {
+        buf_release(&out);
         return fail(&err);
     }
-    printf("%s: %llu tiles, %llu features, %llu triangles; %llu requests, %llu bytes\n",
-           options->output, (unsigned long long)drawn.tile_count,
-           (unsigned long long)drawn.feature_count, (unsigned long long)drawn.triangle_count,
-           (unsigned long long)drawn.request_count, (unsigned long long)drawn.bytes);
-    return EXIT_CLEAN;
+    return print_all(&out);
 }
 
 static enum exit_status print_version(void)

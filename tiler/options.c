@@ -67,12 +67,22 @@ static const struct command commands[] = {
      "boxes against contents, errors, metadata. Exit status 1 when there are errors.\n"},
     {"preview", COMMAND_PREVIEW,
      "Usage: storey preview PACKAGE -o PICTURE.png [OPTION]...\n"
-     "Draws a package.\n"
+     "       storey preview PACKAGE --against full [-o PICTURES.png] [OPTION]...\n"
+     "       storey preview PACKAGE --json [OPTION]...\n"
+     "Draws a package as a viewer shows it; tells what the viewer loads for that, and how far the\n"
+     "picture is from full detail.\n"
      "\n"
      "      --look LON,LAT,HEIGHT,HEADING,PITCH   degrees, metres above the ellipsoid\n"
-     "      --sse PIXELS          screen-space error that picks tiles (default 16); 0 full detail\n"
-     "      --size WxH            (default 1280x720)\n"
-     "  -o, --output FILE\n"},
+     "      --camera NAME,...     cameras that follow from the city: far, middle, near, street "
+     "(one\n"
+     "                            of them: far-1), or all; what is compared is seen from all\n"
+     "      --sse PIXELS,...      screen-space error that picks tiles (default 16); 0 full detail\n"
+     "      --size WxH            (default 1280x720; 1920x1080 where something is compared)\n"
+     "      --samples N           N x N a pixel, 1 to 8 (default 2; 4 where something is "
+     "compared)\n"
+     "      --against full|PACKAGE  compare with full detail, of this package or another\n"
+     "      --json                figures, and every file that is loaded\n"
+     "  -o, --output FILE         more than one picture: FILE-far-1-16.png, and so on\n"},
     {"pack", COMMAND_PACK,
      "Usage: storey pack FOLDER -o PACKAGE.3tz\n"
      "Puts a package into one archive.\n"},
@@ -121,8 +131,11 @@ enum option_id {
     OPTION_LOG,
     OPTION_JSON,
     OPTION_LOOK,
+    OPTION_CAMERA,
     OPTION_SSE,
-    OPTION_SIZE
+    OPTION_SIZE,
+    OPTION_SAMPLES,
+    OPTION_AGAINST
 };
 
 /* Bits of the commands that know an option. */
@@ -162,10 +175,13 @@ static const struct option_row rows[] = {
     {"strict", no_argument, OPTION_STRICT, T},
     {"stats", no_argument, OPTION_STATS, T},
     {"log", required_argument, OPTION_LOG, T},
-    {"json", no_argument, OPTION_JSON, I | C},
+    {"json", no_argument, OPTION_JSON, I | C | P},
     {"look", required_argument, OPTION_LOOK, P},
     {"sse", required_argument, OPTION_SSE, P},
     {"size", required_argument, OPTION_SIZE, P},
+    {"camera", required_argument, OPTION_CAMERA, P},
+    {"samples", required_argument, OPTION_SAMPLES, P},
+    {"against", required_argument, OPTION_AGAINST, P},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
@@ -276,11 +292,31 @@ static bool read_size(const char *value, struct options *options, struct err *er
     char *end;
     const long width = strtol(value, &end, 10);
     const long height = *end == 'x' ? strtol(end + 1, &end, 10) : 0;
-    if (*end != '\0' || width < 16 || height < 16 || width > 8192 || height > 8192) {
-        return err_set(err, ERR_SYNTAX, "--size wants WIDTHxHEIGHT, 16 to 8192, not '%s'", value);
+    if (*end != '\0' || width < 32 || height < 32 || width > 8192 || height > 8192) {
+        return err_set(err, ERR_SYNTAX, "--size wants WIDTHxHEIGHT, 32 to 8192, not '%s'", value);
     }
     options->width_px = (int)width;
     options->height_px = (int)height;
+    return true;
+}
+
+static bool read_errors(const char *value, struct arena *run, struct options *options,
+                        struct err *err)
+{
+    const char *const *list;
+    size_t count;
+    if (!read_list(value, run, &list, &count, err)) {
+        return false;
+    }
+    if (count > OPTIONS_SSE_MAX) {
+        return err_set(err, ERR_SYNTAX, "--sse takes at most %d errors", OPTIONS_SSE_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!read_real("sse", list[i], 0, 100000, &options->sse_px[i], err)) {
+            return false;
+        }
+    }
+    options->sse_count = count;
     return true;
 }
 
@@ -391,8 +427,19 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
     case OPTION_LOOK:
         options->look = value;
         return true;
+    case OPTION_CAMERA:
+        return read_list(value, run, &options->cameras, &options->camera_count, err);
     case OPTION_SSE:
-        return read_real("sse", value, 0, 100000, &options->sse_px, err);
+        return read_errors(value, run, options, err);
+    case OPTION_SAMPLES:
+        if (!read_real("samples", value, 1, 8, &number, err)) {
+            return false;
+        }
+        options->samples = (int)number;
+        return true;
+    case OPTION_AGAINST:
+        options->against = value;
+        return true;
     case OPTION_SIZE:
         return read_size(value, options, err);
     default:
@@ -414,9 +461,11 @@ static void fill_long_options(enum options_command command, struct option out[RO
 
 static bool require(const struct options *options, struct err *err)
 {
-    const bool wants_output =
-        options->command == COMMAND_TILE || options->command == COMMAND_PREVIEW ||
-        options->command == COMMAND_PACK || options->command == COMMAND_UNPACK;
+    const bool is_picture =
+        options->command == COMMAND_PREVIEW && options->against == NULL && !options->is_json;
+    const bool wants_output = options->command == COMMAND_TILE || is_picture ||
+                              options->command == COMMAND_PACK ||
+                              options->command == COMMAND_UNPACK;
     const bool takes_many = options->command == COMMAND_TILE;
     if (options->input_count == 0 && options->files_from == NULL) {
         return err_set(err, ERR_SYNTAX, "no input; name %s",
@@ -431,6 +480,9 @@ static bool require(const struct options *options, struct err *err)
     }
     if (options->output != NULL && options->output[0] == '\0') {
         return err_set(err, ERR_SYNTAX, "the output has an empty name");
+    }
+    if (options->look != NULL && options->camera_count > 0) {
+        return err_set(err, ERR_SYNTAX, "--look and --camera both say where from: give one");
     }
     if (options->crs != NULL && options->crs_file != NULL) {
         return err_set(err, ERR_SYNTAX, "--crs and --crs-file say the same thing: give one");
@@ -464,6 +516,14 @@ static bool read_command_options(int argc, char *const *argv, struct arena *run,
     }
     options->inputs = (const char *const *)(argv + optind);
     options->input_count = (size_t)(argc - optind);
+    const bool compares = options->against != NULL;
+    if (options->width_px == 0) {
+        options->width_px = compares ? 1920 : 1280;
+        options->height_px = compares ? 1080 : 720;
+    }
+    if (options->samples == 0) {
+        options->samples = compares ? 4 : 2;
+    }
     return require(options, err);
 }
 
@@ -476,9 +536,8 @@ bool options_read(int argc, char *const *argv, struct arena *run, struct options
         .error_factor = ERROR_FACTOR,
         .max_loss = MAX_LOSS,
         .thread_count = jobs_core_count(),
-        .sse_px = 16,
-        .width_px = 1280,
-        .height_px = 720,
+        .sse_px = {16},
+        .sse_count = 1,
     };
     if (argc < 2) {
         return err_set(err, ERR_SYNTAX, "no command; storey --help lists them");

@@ -38,6 +38,8 @@ enum options_command {
 
 enum options_log { LOG_AUTO, LOG_PLAIN, LOG_JSON, LOG_QUIET };
 
+enum { OPTIONS_SSE_MAX = 16 };
+
 #define OPTIONS_WORKER_BYTES ((size_t)1 << 30)
 #define OPTIONS_IMAGE_BYTES ((size_t)256 << 20)
 #define OPTIONS_TILE_BYTES ((uint64_t)256 << 10)
@@ -77,13 +79,18 @@ struct options {
     bool has_stats;
     enum options_log log;
 
-    /* info, check */
+    /* info, check, preview */
     bool is_json;
 
     /* preview */
     const char *look; /* "lon,lat,height,heading,pitch", or NULL */
-    double sse_px;    /* 0: full detail */
+    const char *const *cameras;
+    size_t camera_count;
+    const char *against;            /* "full", a path, or NULL */
+    double sse_px[OPTIONS_SSE_MAX]; /* 0: full detail */
+    size_t sse_count;
     int width_px, height_px;
+    int samples;
 };
 
 /*

@@ -1,207 +1,313 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tiler/preview.h"
 
-#include "formats/base/earth.h"
+#include <stdio.h>
+
 #include "formats/base/io.h"
 #include "formats/image_png.h"
-#include "formats/number.h"
-#include "tiler/raster.h"
+#include "tiler/preview_internal.h"
 
-static const double FOV_X_RAD = EARTH_PI / 3; /* as CesiumJS has: the larger side */
-static const double DEFAULT_PITCH_RAD = -35 * EARTH_RAD_PER_DEG;
-static const double DEFAULT_HEADING_RAD = 20 * EARTH_RAD_PER_DEG;
-
-/* The sun stands in the south-west, 42 degrees high: walls seen from the south
- * differ from each other, and from the roofs. */
-static const double SUN_HEADING_RAD = 235 * EARTH_RAD_PER_DEG;
-static const double SUN_HEIGHT_RAD = 42 * EARTH_RAD_PER_DEG;
-
-static double fov_y_of(const struct preview_options *options)
-{
-    const double aspect = (double)options->width_px / options->height_px;
-    if (aspect <= 1) {
-        return FOV_X_RAD;
-    }
-    return 2 * atan(tan(FOV_X_RAD / 2) / aspect);
-}
-
-/* East, north and up of a place turned into earth-centred directions. */
-static struct vec3 turn(struct mat4 enu, double heading_rad, double pitch_rad)
-{
-    return mat4_direction(enu, (struct vec3){sin(heading_rad) * cos(pitch_rad),
-                                             cos(heading_rad) * cos(pitch_rad), sin(pitch_rad)});
-}
-
-static void aim(struct scene_camera *camera, double heading_rad, double pitch_rad)
-{
-    const struct mat4 enu = earth_enu_frame(camera->at_ecef_m);
-    camera->back = vec3_scale(turn(enu, heading_rad, pitch_rad), -1);
-    camera->up = turn(enu, heading_rad, pitch_rad + EARTH_PI / 2);
-    camera->right = vec3_cross(camera->up, camera->back);
-}
-
-static bool read_look(const char *look, struct scene_camera *camera, struct err *err)
-{
-    double values[5];
-    const char *at = look;
-    for (int i = 0; i < 5; i++) {
-        const char *end = strchr(at, ',');
-        const size_t size = end == NULL ? strlen(at) : (size_t)(end - at);
-        const bool is_last = i == 4;
-        if ((end == NULL) != is_last || !number_is((struct text){at, size}, &values[i])) {
-            return err_set(err, ERR_SYNTAX,
-                           "--look wants longitude,latitude,height,heading,pitch in degrees and "
-                           "metres, not '%s'",
-                           look);
-        }
-        at = is_last ? at : end + 1;
-    }
-    camera->at_ecef_m = earth_to_ecef(earth_point_deg(values[0], values[1], values[2]));
-    aim(camera, values[3] * EARTH_RAD_PER_DEG, values[4] * EARTH_RAD_PER_DEG);
-    return true;
-}
-
-/* So far back that a sphere around the city fills the picture. */
-static bool look_at_all(const struct scene *scene, struct scene_camera *camera, struct err *err)
-{
-    struct vec3 center;
-    double radius_m;
-    if (!scene_bounds(scene, &center, &radius_m, err)) {
-        return false;
-    }
-    const struct mat4 enu = earth_enu_frame(center);
-    const struct vec3 ahead = turn(enu, DEFAULT_HEADING_RAD, DEFAULT_PITCH_RAD);
-    const double distance_m = radius_m / sin(FOV_X_RAD / 2) * 0.9;
-    /* At the ground and not at the middle of the tallest tower. */
-    const double sink_m = earth_from_ecef(center).height_m - scene_ground_m(scene);
-    const struct vec3 target = vec3_sub(center, mat4_direction(enu, (struct vec3){0, 0, sink_m}));
-    camera->at_ecef_m = vec3_sub(target, vec3_scale(ahead, distance_m));
-    aim(camera, DEFAULT_HEADING_RAD, DEFAULT_PITCH_RAD);
-    return true;
-}
-
-struct drawer {
-    struct raster *raster;
-    struct scene_camera camera;
+/* A camera of the run, and what it is compared with. */
+struct shot {
+    struct viewpoint viewpoint;
+    struct picture_look look;
+    struct difference_reference reference; /* picture NULL: nothing */
+    struct scene_choice full;              /* of the reference */
 };
 
-static struct vec3 to_camera(const struct scene_camera *camera, struct vec3 direction)
+struct preview {
+    const struct preview_options *options;
+    struct scene *scene;
+    struct scene *reference; /* the same, another, or NULL */
+    struct arena *run;
+    struct arena kept;    /* of a shot */
+    struct arena picture; /* of a view */
+    struct arena scratch;
+    struct buf *out;
+};
+
+/* ---- cameras ---- */
+
+/* "far" names far-1 and far-2, "all" every one. */
+static bool is_named(const struct viewpoint *viewpoint, const char *name)
 {
-    return (struct vec3){vec3_dot(direction, camera->right), vec3_dot(direction, camera->up),
-                         vec3_dot(direction, camera->back)};
+    const size_t size = strlen(name);
+    return strcmp(name, "all") == 0 || strcmp(name, viewpoint->name) == 0 ||
+           (strncmp(name, viewpoint->name, size) == 0 && viewpoint->name[size] == '-');
 }
 
-/* The tile's frame to the camera's. The two translations are subtracted first:
- * they are millions of metres, what remains is not. */
-static struct mat4 view_matrix(const struct scene_camera *camera, struct mat4 frame)
+static bool pick_cameras(const struct preview_options *options, const struct viewpoint *grid,
+                         size_t grid_count, struct viewpoint *out, size_t *out_count,
+                         struct err *err)
 {
-    struct mat4 out = mat4_identity();
-    for (int column = 0; column < 4; column++) {
-        struct vec3 axis = {frame.m[4 * column], frame.m[4 * column + 1], frame.m[4 * column + 2]};
-        if (column == 3) {
-            axis = vec3_sub(axis, camera->at_ecef_m);
-        }
-        const struct vec3 seen = to_camera(camera, axis);
-        out.m[4 * column] = seen.x;
-        out.m[4 * column + 1] = seen.y;
-        out.m[4 * column + 2] = seen.z;
-    }
-    return out;
-}
-
-static struct raster_corner corner_of(const struct mesh *mesh, const struct mesh_material *material,
-                                      struct mat4 view, uint32_t vertex)
-{
-    const float *p = mesh->positions + 3 * (size_t)vertex;
-    const float *n = mesh->normals + 3 * (size_t)vertex;
-    struct raster_corner corner = {
-        .at_camera = mat4_point(view, (struct vec3){(double)p[0], (double)p[1], (double)p[2]}),
-        .normal_camera = vec3_unit(
-            mat4_direction(view, (struct vec3){(double)n[0], (double)n[1], (double)n[2]})),
-    };
-    for (int i = 0; i < 4; i++) {
-        const float own = mesh->colors == NULL
-                              ? 1
-                              : (float)mesh->colors[4 * (size_t)vertex + (size_t)i] / UINT16_MAX;
-        corner.color[i] = material->base_color[i] * own;
-    }
-    if (material->alpha == MESH_OPAQUE) {
-        corner.color[3] = 1;
-    }
-    return corner;
-}
-
-static bool draw_tile(void *self, const struct mesh_tile *content, struct mat4 frame,
-                      struct err *err)
-{
-    const struct drawer *drawer = self;
-    (void)err;
-    const struct mat4 view = view_matrix(&drawer->camera, frame);
-    for (size_t i = 0; i < content->mesh_count; i++) {
-        const struct mesh *mesh = &content->meshes[i];
-        const struct mesh_material *material = &content->materials[mesh->material];
-        for (uint32_t k = 0; k + 2 < mesh->index_count; k += 3) {
-            struct raster_corner corners[3];
-            for (int c = 0; c < 3; c++) {
-                corners[c] = corner_of(mesh, material, view, mesh->indices[k + (uint32_t)c]);
+    *out_count = 0;
+    for (size_t k = 0; k < options->camera_count; k++) {
+        const size_t before = *out_count;
+        for (size_t i = 0; i < grid_count; i++) {
+            if (is_named(&grid[i], options->cameras[k]) && *out_count < VIEWPOINT_GRID_MAX) {
+                out[(*out_count)++] = grid[i];
             }
-            const struct raster_face face = {.is_two_sided = material->is_double_sided};
-            raster_triangle(drawer->raster, corners, &face);
+        }
+        if (*out_count == before) {
+            return err_set(err, ERR_SYNTAX,
+                           "no camera '%s' here: far, middle, near, street, one of them as in "
+                           "far-1, or all",
+                           options->cameras[k]);
         }
     }
     return true;
 }
 
-static bool open_raster(const struct preview_options *options, const struct scene *scene,
-                        struct arena *run, struct drawer *drawer, struct err *err)
+static bool find_cameras(struct preview *p, struct viewpoint *out, size_t *out_count,
+                         struct err *err)
 {
-    const struct scene_camera *camera = &drawer->camera;
-    const struct mat4 enu = earth_enu_frame(camera->at_ecef_m);
-    const double height_m = earth_from_ecef(camera->at_ecef_m).height_m - scene_ground_m(scene);
-    const struct raster_view view = {
-        .width_px = (uint32_t)options->width_px,
-        .height_px = (uint32_t)options->height_px,
-        .samples = options->samples == 0 ? 2 : (uint32_t)options->samples,
-        .fov_y_rad = camera->fov_y_rad,
-        .near_m = 0.1,
-        .sun_camera = to_camera(camera, turn(enu, SUN_HEADING_RAD, SUN_HEIGHT_RAD)),
-        .up_camera = to_camera(camera, turn(enu, 0, EARTH_PI / 2)),
-        .ground_camera_m = -height_m,
-        .has_ground = height_m > 0,
-    };
-    return raster_open(&view, run, &drawer->raster, err);
-}
-
-static bool draw_picture(const struct preview_options *options, struct scene *scene,
-                         struct arena *run, struct scene_drawn *out, struct err *err)
-{
-    struct drawer drawer = {.camera = {.fov_y_rad = fov_y_of(options),
-                                       .width_px = options->width_px,
-                                       .height_px = options->height_px}};
-    const bool has_camera = options->look == NULL ? look_at_all(scene, &drawer.camera, err)
-                                                  : read_look(options->look, &drawer.camera, err);
-    struct image image;
-    if (!has_camera || !open_raster(options, scene, run, &drawer, err) ||
-        !scene_show(scene, &drawer.camera, options->sse_px, draw_tile, &drawer, out, err) ||
-        !raster_finish(drawer.raster, run, &image, err)) {
+    const struct preview_options *options = p->options;
+    struct scene *scene = p->reference != NULL ? p->reference : p->scene;
+    *out_count = 1;
+    if (options->look != NULL) {
+        return viewpoint_read(options->look, out, err);
+    }
+    if (options->camera_count == 0 && p->reference == NULL) {
+        return viewpoint_overview(scene, out, err);
+    }
+    struct viewpoint grid[VIEWPOINT_GRID_MAX];
+    size_t grid_count;
+    if (!viewpoint_grid(scene, options->width_px, options->height_px, &p->scratch, grid,
+                        &grid_count, err)) {
         return false;
     }
+    if (options->camera_count == 0) {
+        memcpy(out, grid, grid_count * sizeof grid[0]);
+        *out_count = grid_count;
+        return true;
+    }
+    return pick_cameras(options, grid, grid_count, out, out_count, err);
+}
+
+/* ---- files ---- */
+
+static bool write_image(const struct image *image, const char *path, struct err *err)
+{
     struct buf png;
     buf_init(&png, (size_t)1 << 30);
-    const bool ok = image_png_write(&image, &png, err) &&
-                    io_write_file(options->output, buf_span(&png), false, err);
+    const bool ok =
+        image_png_write(image, &png, err) && io_write_file(path, buf_span(&png), false, err);
     buf_release(&png);
     return ok;
 }
 
-bool preview_run(const struct preview_options *options, struct arena *run, struct scene_drawn *out,
-                 struct err *err)
+/* NAME.png to NAME-far-1-16.png. */
+static void name_file(const char *output, const char *camera, const char *what, char out[4096])
 {
-    struct scene *scene;
-    if (!scene_open(options->path, run, &scene, err)) {
+    const size_t size = strlen(output);
+    const bool has_suffix = size > 4 && strcmp(output + size - 4, ".png") == 0;
+    snprintf(out, 4096, "%.*s%s%s-%s.png", (int)(has_suffix ? size - 4 : size), output,
+             camera[0] == '\0' ? "" : "-", camera, what);
+}
+
+static bool write_part(const struct preview *p, const struct shot *shot, const struct image *image,
+                       const char *what, struct err *err)
+{
+    char path[4096];
+    if (p->options->output == NULL) {
+        return true;
+    }
+    name_file(p->options->output, shot->viewpoint.name, what, path);
+    return write_image(image, path, err);
+}
+
+/* Black to white. */
+static bool write_flip_map(struct preview *p, const struct shot *shot, const float *map,
+                           const char *what, struct err *err)
+{
+    const struct image *like = &shot->reference.picture->image;
+    const size_t count = (size_t)like->width * like->height;
+    struct image image = {like->width, like->height, arena_array(&p->picture, uint8_t, 4 * count)};
+    if (image.pixels == NULL) {
+        return arena_full(&p->picture, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t value = (uint8_t)(fminf(1, map[i]) * 255 + 0.5f);
+        const uint8_t pixel[4] = {value, value, value, 255};
+        memcpy(image.pixels + 4 * i, pixel, sizeof pixel);
+    }
+    return write_part(p, shot, &image, what, err);
+}
+
+/* ---- views ---- */
+
+static bool draw_reference(struct preview *p, struct shot *shot, struct err *err)
+{
+    struct picture *picture = arena_array(&p->kept, struct picture, 1);
+    struct flip_picture *flip;
+    if (picture == NULL) {
+        return arena_full(&p->kept, err);
+    }
+    if (!scene_choose(p->reference, &shot->look.camera, 0, &p->kept, &shot->full, err) ||
+        !picture_draw(p->reference, &shot->look, &shot->full, &p->kept, &p->scratch, picture,
+                      err) ||
+        !flip_prepare(&picture->image, &p->kept, &p->scratch, &flip, err)) {
         return false;
     }
-    const bool ok = draw_picture(options, scene, run, out, err);
-    scene_close(scene);
+    shot->reference = (struct difference_reference){picture, flip};
+    return write_part(p, shot, &picture->image, "full", err);
+}
+
+static bool compare(struct preview *p, const struct shot *shot, const struct picture *picture,
+                    struct preview_view *view, struct err *err)
+{
+    const bool wants_map = p->options->output != NULL;
+    const size_t count = (size_t)picture->image.width * picture->image.height;
+    float *map = wants_map ? arena_array(&p->picture, float, count) : NULL;
+    if (wants_map && map == NULL) {
+        return arena_full(&p->picture, err);
+    }
+    if (!difference_measure(&shot->reference, picture, &p->scratch, map, &view->difference, err)) {
+        return false;
+    }
+    view->has_difference = true;
+    char what[32];
+    snprintf(what, sizeof what, "%g", view->sse_px);
+    if (!write_part(p, shot, &picture->image, what, err)) {
+        return false;
+    }
+    snprintf(what, sizeof what, "%g-flip", view->sse_px);
+    return map == NULL || write_flip_map(p, shot, map, what, err);
+}
+
+static bool draw_view(struct preview *p, const struct shot *shot, bool is_only,
+                      struct preview_view *view, struct err *err)
+{
+    struct picture picture;
+    if (!picture_draw(p->scene, &shot->look, &view->choice, &p->picture, &p->scratch, &picture,
+                      err)) {
+        return false;
+    }
+    view->drawn = picture.drawn;
+    if (shot->reference.picture != NULL) {
+        return compare(p, shot, &picture, view, err);
+    }
+    char what[32];
+    snprintf(what, sizeof what, "%g", view->sse_px);
+    return is_only ? write_image(&picture.image, p->options->output, err)
+                   : write_part(p, shot, &picture.image, what, err);
+}
+
+/* What is shown decides the picture; what else is loaded does not. */
+static bool shows_the_same(const struct scene_choice *a, const struct scene_choice *b)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < a->count; i++) {
+        if (!a->requests[i].is_shown) {
+            continue;
+        }
+        while (k < b->count && !b->requests[k].is_shown) {
+            k++;
+        }
+        if (k == b->count || !text_equals(a->requests[i].name, b->requests[k].name)) {
+            return false;
+        }
+        k++;
+    }
+    while (k < b->count && !b->requests[k].is_shown) {
+        k++;
+    }
+    return k == b->count;
+}
+
+static bool view_all(struct preview *p, const struct shot *shot, bool is_only,
+                     struct preview_view *views, struct err *err)
+{
+    const struct preview_options *options = p->options;
+    const bool is_drawn = options->output != NULL || shot->reference.picture != NULL;
+    for (size_t i = 0; i < options->sse_count; i++) {
+        struct preview_view *view = &views[i];
+        view->sse_px = options->sse_px[i];
+        if (!scene_choose(p->scene, &shot->look.camera, view->sse_px, &p->kept, &view->choice,
+                          err)) {
+            return false;
+        }
+        /* Neighbouring errors often show the same tiles. */
+        if (i > 0 && options->output == NULL &&
+            shows_the_same(&views[i - 1].choice, &view->choice)) {
+            view->drawn = views[i - 1].drawn;
+            view->difference = views[i - 1].difference;
+            view->has_difference = views[i - 1].has_difference;
+        } else if (is_drawn && !draw_view(p, shot, is_only, view, err)) {
+            return false;
+        }
+        preview_sum(view);
+        arena_reset(&p->picture, (struct arena_mark){0});
+    }
+    return true;
+}
+
+static bool take(struct preview *p, const struct viewpoint *viewpoint, bool is_only,
+                 struct err *err)
+{
+    const struct preview_options *options = p->options;
+    struct shot shot = {.viewpoint = *viewpoint};
+    struct scene *ground = p->reference != NULL ? p->reference : p->scene;
+    shot.look = (struct picture_look){
+        .camera = viewpoint_camera(viewpoint, options->width_px, options->height_px),
+        .samples = (uint32_t)options->samples,
+        .ground_m = scene_ground_m(ground)};
+    struct preview_view *views = arena_array(&p->kept, struct preview_view, options->sse_count);
+    if (views == NULL) {
+        return arena_full(&p->kept, err);
+    }
+    if (p->reference != NULL && !draw_reference(p, &shot, err)) {
+        return false;
+    }
+    if (!view_all(p, &shot, is_only, views, err)) {
+        return false;
+    }
+    preview_print_shot(options, viewpoint, views, p->out);
+    arena_reset(&p->kept, (struct arena_mark){0});
+    return true;
+}
+
+static bool take_all(struct preview *p, struct err *err)
+{
+    struct viewpoint cameras[VIEWPOINT_GRID_MAX];
+    size_t count;
+    if (!find_cameras(p, cameras, &count, err)) {
+        return false;
+    }
+    preview_print_head(p->options, p->out);
+    const bool is_only = count == 1 && p->options->sse_count == 1;
+    for (size_t i = 0; i < count; i++) {
+        if (!take(p, &cameras[i], is_only, err)) {
+            return false;
+        }
+    }
+    preview_print_tail(p->options, p->out);
+    return true;
+}
+
+bool preview_run(const struct preview_options *options, struct arena *run, struct buf *out,
+                 struct err *err)
+{
+    struct preview p = {.options = options, .run = run, .out = out};
+    struct scene *other = NULL;
+    if (!scene_open(options->path, run, &p.scene, err)) {
+        return false;
+    }
+    arena_init(&p.kept, SIZE_MAX / 2);
+    arena_init(&p.picture, SIZE_MAX / 2);
+    arena_init(&p.scratch, SIZE_MAX / 2);
+    bool ok = true;
+    if (options->against != NULL && strcmp(options->against, "full") == 0) {
+        p.reference = p.scene;
+    } else if (options->against != NULL) {
+        ok = scene_open(options->against, run, &other, err);
+        p.reference = other;
+    }
+    ok = ok && take_all(&p, err);
+    scene_close(other);
+    scene_close(p.scene);
+    arena_release(&p.kept);
+    arena_release(&p.picture);
+    arena_release(&p.scratch);
     return ok;
 }

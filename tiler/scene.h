@@ -7,10 +7,18 @@
  * composed, external tilesets opened when they are reached, tiles chosen by
  * screen-space error.
  *
+ * What is requested and what is shown is chosen as CesiumJS 1.140 does once its
+ * view is complete, with dynamicScreenSpaceError and skipLevelOfDetail off
+ * (the latter is the default): every tile on the way down is loaded, and so are
+ * the siblings out of sight, because a parent waits for all of them.
+ *
  * Source   3D Tiles 1.1, "Tiles", "Geometric Error", "Refinement", "Transforms";
- *          the formula of CesiumJS: error x height / (distance x 2 tan(fovy / 2))
+ *          CesiumJS, Scene/Cesium3DTilesetBaseTraversal.js,
+ *          Cesium3DTilesetTraversal.js, Cesium3DTile.js ("getScreenSpaceError",
+ *          "updateVisibility"), Cesium3DTileOptimizations.js
  *
  * Not read: implicit tiling (storey check reads it), viewer request volumes.
+ * Regions are taken as spheres around them.
  */
 
 #include "formats/base/arena.h"
@@ -28,18 +36,41 @@ struct scene_camera {
     double width_px, height_px;
 };
 
+enum scene_request_kind { SCENE_TILESET, SCENE_SCHEMA, SCENE_CONTENT };
+
+/* A file that a viewer asks for. */
+struct scene_request {
+    enum scene_request_kind kind;
+    struct text name;  /* in the package */
+    uint64_t bytes;    /* expanded */
+    bool is_shown;     /* a content that is drawn; others are loaded all the same */
+    struct mat4 frame; /* a content's coordinates (z up) to earth-centred metres */
+};
+
+/* In the order of the tree, each file once. */
+struct scene_choice {
+    const struct scene_request *requests;
+    size_t count;
+};
+
 struct scene_drawn {
     uint64_t tile_count, feature_count, triangle_count;
     uint64_t request_count; /* tilesets, schemas and contents that were loaded */
-    uint64_t bytes;         /* of all that was loaded, as it lies in the package */
+    uint64_t bytes;         /* of all that was loaded, expanded */
 };
+
+/* In the number of a feature: its class is Building or one that begins so, or
+ * the tile does not say what its classes are. */
+#define SCENE_BUILDING ((uint32_t)1 << 31)
 
 /*
  * Called with each tile to be drawn; frame takes its content's coordinates (z
- * up) to earth-centred metres. The content is gone when it returns.
+ * up) to earth-centred metres. features has a number for every row of the
+ * tile's table, the same for the same id in every tile (a hash of 31 bits), never 0; NULL without a
+ * table. All is gone when it returns.
  */
-typedef bool scene_draw(void *drawer, const struct mesh_tile *content, struct mat4 frame,
-                        struct err *err);
+typedef bool scene_draw(void *drawer, const struct mesh_tile *content, const uint32_t *features,
+                        struct mat4 frame, struct err *err);
 
 /*
  * Opens a package, folder, archive or tileset.json and reads its first tileset.
@@ -59,14 +90,20 @@ ERR_CHECKED bool scene_bounds(const struct scene *scene, struct vec3 *out_center
 double scene_ground_m(const struct scene *scene);
 
 /*
- * Draws what a viewer shows from `camera` once everything it wants is there:
- * tiles whose error is at most sse_px pixels, and the finest ones elsewhere;
- * sse_px 0 draws full detail. Tiles out of sight are left out.
+ * Finds what a viewer loads and shows from `camera` once everything it wants is
+ * there: tiles whose error is at most sse_px pixels, and the finest ones
+ * elsewhere; sse_px 0 shows full detail. Tiles out of sight are left out, but for
+ * those that have to be loaded.
  *
- * Errors   those of reading the package, with the file's name; the drawer's
+ * Memory   *out in `arena`
+ * Errors   those of reading the package, with the file's name
  */
-ERR_CHECKED bool scene_show(struct scene *scene, const struct scene_camera *camera, double sse_px,
-                            scene_draw *draw, void *drawer, struct scene_drawn *out,
-                            struct err *err);
+ERR_CHECKED bool scene_choose(struct scene *scene, const struct scene_camera *camera, double sse_px,
+                              struct arena *arena, struct scene_choice *out, struct err *err);
+
+/* Draws what is shown. Errors: those of reading the package, the drawer's. */
+ERR_CHECKED bool scene_draw_choice(struct scene *scene, const struct scene_choice *choice,
+                                   scene_draw *draw, void *drawer, struct scene_drawn *out,
+                                   struct err *err);
 
 #endif
