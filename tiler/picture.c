@@ -13,6 +13,7 @@ static const double SUN_HEADING_RAD = 235 * EARTH_RAD_PER_DEG;
 static const double SUN_HEIGHT_RAD = 42 * EARTH_RAD_PER_DEG;
 
 struct drawer {
+    struct arena *scratch; /* for the pictures of one mesh */
     struct raster *raster;
     struct scene_camera camera;
 };
@@ -60,18 +61,43 @@ static struct raster_corner corner_of(const struct mesh *mesh, const struct mesh
     if (material->alpha == MESH_OPAQUE) {
         corner.color[3] = 1;
     }
+    for (int i = 0; i < 2 && mesh->uvs != NULL; i++) {
+        corner.uv[i] = mesh->uvs[2 * (size_t)vertex + (size_t)i];
+    }
     return corner;
+}
+
+/* The texture of a mesh, or NULL. */
+static bool open_texture(const struct drawer *drawer, const struct mesh_tile *content,
+                         const struct mesh *mesh, const struct texture **out, struct err *err)
+{
+    const struct mesh_material *material = &content->materials[mesh->material];
+    *out = NULL;
+    if (material->image < 0 || mesh->uvs == NULL) {
+        return true;
+    }
+    struct texture *texture = arena_array(drawer->scratch, struct texture, 1);
+    if (texture == NULL) {
+        return arena_full(drawer->scratch, err);
+    }
+    *out = texture;
+    return texture_open(&content->images[material->image], material->wrap, drawer->scratch, texture,
+                        err);
 }
 
 static bool draw_tile(void *self, const struct mesh_tile *content, const uint32_t *features,
                       struct mat4 frame, struct err *err)
 {
     const struct drawer *drawer = self;
-    (void)err;
     const struct mat4 view = view_matrix(&drawer->camera, frame);
     for (size_t i = 0; i < content->mesh_count; i++) {
         const struct mesh *mesh = &content->meshes[i];
         const struct mesh_material *material = &content->materials[mesh->material];
+        const struct arena_mark mark = arena_mark(drawer->scratch);
+        const struct texture *texture;
+        if (!open_texture(drawer, content, mesh, &texture, err)) {
+            return false;
+        }
         for (uint32_t k = 0; k + 2 < mesh->index_count; k += 3) {
             struct raster_corner corners[3];
             const uint32_t row = mesh->rows[mesh->indices[k]];
@@ -81,9 +107,13 @@ static bool draw_tile(void *self, const struct mesh_tile *content, const uint32_
             /* What has no name is a thing of its own. */
             const struct raster_face face = {
                 .id = features == NULL || row == MESH_NO_ROW ? SCENE_BUILDING : features[row],
-                .is_two_sided = material->is_double_sided};
+                .is_two_sided = material->is_double_sided,
+                .is_unlit = material->is_unlit,
+                .alpha = material->alpha,
+                .texture = texture};
             raster_triangle(drawer->raster, corners, &face);
         }
+        arena_reset(drawer->scratch, mark);
     }
     return true;
 }
@@ -112,7 +142,7 @@ static bool draw(struct scene *scene, const struct picture_look *look,
                  const struct scene_choice *choice, struct arena *arena, struct arena *scratch,
                  struct picture *out, struct err *err)
 {
-    struct drawer drawer = {.camera = look->camera};
+    struct drawer drawer = {.scratch = scratch, .camera = look->camera};
     struct picture picture = {.samples = look->samples};
     if (!open_raster(look, scratch, &drawer.raster, err) ||
         !scene_draw_choice(scene, choice, draw_tile, &drawer, &picture.drawn, err) ||
@@ -147,7 +177,7 @@ bool picture_map(struct scene *scene, const struct picture_look *look,
                  float *out_depths, struct err *err)
 {
     const struct arena_mark mark = arena_mark(scratch);
-    struct drawer drawer = {.camera = look->camera};
+    struct drawer drawer = {.scratch = scratch, .camera = look->camera};
     struct scene_drawn drawn;
     const bool ok = open_raster(look, scratch, &drawer.raster, err) &&
                     scene_draw_choice(scene, choice, draw_tile, &drawer, &drawn, err);

@@ -119,6 +119,7 @@ struct projected {
     double x, y;
     double inverse_depth;
     double color[4]; /* lit, over depth */
+    double uv[2];    /* over depth */
 };
 
 static struct projected project(const struct raster *raster, const struct raster_corner *corner,
@@ -134,6 +135,8 @@ static struct projected project(const struct raster *raster, const struct raster
         out.color[i] = (double)lit[i] * inverse;
     }
     out.color[3] = (double)corner->color[3] * inverse;
+    out.uv[0] = (double)corner->uv[0] * inverse;
+    out.uv[1] = (double)corner->uv[1] * inverse;
     return out;
 }
 
@@ -176,30 +179,70 @@ struct filling {
     struct slope color[4];
     bool is_plain; /* one colour, opaque, as nearly all are */
     float plain[3];
-    uint32_t id;
+    struct slope uv[2];
+    const struct raster_face *face;
 };
+
+/* How many texels a sample covers: along the lesser way, or a quarter of the
+ * larger, as filtering in eight steps would have it. */
+static double footprint(const struct filling *f, const double uv[2], double inverse)
+{
+    const struct image *image = &f->face->texture->levels[0];
+    const double sides[2] = {image->width, image->height};
+    double ways[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        const double dx = (f->uv[i].along_x - uv[i] * f->depth.along_x) / inverse * sides[i];
+        const double dy = (f->uv[i].along_y - uv[i] * f->depth.along_y) / inverse * sides[i];
+        ways[0] += dx * dx;
+        ways[1] += dy * dy;
+    }
+    const double larger = sqrt(fmax(ways[0], ways[1]));
+    return fmax(larger / 4, sqrt(fmin(ways[0], ways[1])));
+}
+
+/* The texture's colour at a sample. */
+static void look_up(const struct filling *f, double x, double y, double inverse, float out[4])
+{
+    double uv[2];
+    for (int i = 0; i < 2; i++) {
+        uv[i] = (f->uv[i].at + x * f->uv[i].along_x + y * f->uv[i].along_y) / inverse;
+    }
+    texture_sample(f->face->texture, uv[0], uv[1], footprint(f, uv, inverse), out);
+}
 
 static void put_sample(const struct filling *f, size_t at, double x, double y, float inverse_depth)
 {
     struct raster *raster = f->raster;
     float *color = raster->colors + 3 * at;
-    if (f->is_plain) {
+    const struct raster_face *face = f->face;
+    if (f->is_plain && face->texture == NULL) {
         memcpy(color, f->plain, sizeof f->plain);
         raster->depths[at] = inverse_depth;
-        raster->ids[at] = f->id;
+        raster->ids[at] = face->id;
         return;
     }
-    float own[4];
-    for (int i = 0; i < 4; i++) {
+    float own[4] = {f->plain[0], f->plain[1], f->plain[2], 1};
+    for (int i = 0; i < 4 && !f->is_plain; i++) {
         const struct slope *s = &f->color[i];
         own[i] = (float)(s->at + x * s->along_x + y * s->along_y) / inverse_depth;
+    }
+    if (face->texture != NULL) {
+        float texel[4];
+        look_up(f, x, y, (double)inverse_depth, texel);
+        if (face->alpha == MESH_MASK && own[3] * texel[3] < 0.5f) {
+            return;
+        }
+        for (int i = 0; i < 3; i++) {
+            own[i] *= texel[i];
+        }
+        own[3] = face->alpha == MESH_BLEND ? own[3] * texel[3] : 1;
     }
     const float alpha = fminf(1, fmaxf(0, own[3]));
     for (int i = 0; i < 3; i++) {
         color[i] += (fmaxf(0, own[i]) - color[i]) * alpha;
     }
     if (alpha > 0) {
-        raster->ids[at] = f->id;
+        raster->ids[at] = face->id;
     }
     /* Glass hides nothing that is drawn later behind it; what is drawn before
      * shows through. */
@@ -285,6 +328,9 @@ static void fill(struct filling *f, const struct projected *a, const struct proj
     for (int i = 0; i < 4 && !f->is_plain; i++) {
         f->color[i] = slope_of(a, b, c, a->color[i], b->color[i], c->color[i]);
     }
+    for (int i = 0; i < 2 && f->face->texture != NULL; i++) {
+        f->uv[i] = slope_of(a, b, c, a->uv[i], b->uv[i], c->uv[i]);
+    }
     fill_rows(f, a, b, c);
 }
 
@@ -295,6 +341,9 @@ static struct raster_corner between(const struct raster_corner *a, const struct 
     out.at_camera = vec3_add(a->at_camera, vec3_scale(vec3_sub(b->at_camera, a->at_camera), share));
     for (int i = 0; i < 4; i++) {
         out.color[i] += (b->color[i] - a->color[i]) * (float)share;
+    }
+    for (int i = 0; i < 2; i++) {
+        out.uv[i] += (b->uv[i] - a->uv[i]) * (float)share;
     }
     return out;
 }
@@ -354,7 +403,11 @@ void raster_triangle(struct raster *raster, const struct raster_corner corners[3
     for (int i = 0; i < count; i++) {
         const struct vec3 normal =
             is_back ? vec3_scale(clipped[i].normal_camera, -1) : clipped[i].normal_camera;
-        light(raster, normal, clipped[i].color, lit[i]);
+        if (face->is_unlit) {
+            memcpy(lit[i], clipped[i].color, sizeof lit[i]);
+        } else {
+            light(raster, normal, clipped[i].color, lit[i]);
+        }
         projected[i] = project(raster, &clipped[i], lit[i]);
     }
     for (int i = 2; i < count; i++) {
@@ -362,8 +415,7 @@ void raster_triangle(struct raster *raster, const struct raster_corner corners[3
         float three_lit[3][3];
         memcpy(three_lit[0], lit[0], sizeof lit[0]);
         memcpy(three_lit[1], lit[i - 1], 2 * sizeof lit[0]);
-        struct filling f = {
-            .raster = raster, .is_plain = is_plain(three, three_lit), .id = face->id};
+        struct filling f = {.raster = raster, .is_plain = is_plain(three, three_lit), .face = face};
         memcpy(f.plain, lit[0], sizeof f.plain);
         fill(&f, &projected[0], &projected[i - 1], &projected[i]);
     }

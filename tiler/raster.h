@@ -17,6 +17,7 @@
 #include "formats/base/arena.h"
 #include "formats/base/vec.h"
 #include "formats/image.h"
+#include "tiler/texture.h"
 
 struct raster_view {
     uint32_t width_px, height_px; /* of the picture */
@@ -40,11 +41,15 @@ struct raster_corner {
     struct vec3 at_camera;
     struct vec3 normal_camera; /* unit */
     float color[4];            /* linear */
+    float uv[2];               /* of the face's texture, v from the top */
 };
 
 struct raster_face {
     uint32_t id; /* what it belongs to; 0 nothing that has a name */
     bool is_two_sided;
+    bool is_unlit;                 /* its colours are shown as they are */
+    enum mesh_alpha alpha;         /* of the texture; MESH_MASK: less than a half is not there */
+    const struct texture *texture; /* multiplies the colours; NULL: none */
 };
 
 /* Blended triangles should come after the opaque ones behind them. Seen from
