@@ -12,6 +12,7 @@
  * NAME_reader`, and add its line to the table in source.c.
  */
 
+#include "formats/base/buf.h"
 #include "formats/base/io.h"
 #include "formats/source.h"
 
@@ -31,7 +32,19 @@ struct reader_input {
     const struct source_options *options;
     struct report *report;
     struct arena *source; /* lives until close() */
+    struct text folder;   /* of the input within its archive, "udx/bldg/"; else empty */
+    struct source *whole; /* for source_load_beside(); NULL: nothing is beside it */
 };
+
+/*
+ * Adds a file that stands beside the input to `out`: `path` is relative to the
+ * input's folder, in the file system or in its archive, and may go up by "..".
+ * *out_is_there is false when there is none, or it is not a file.
+ *
+ * Errors   ERR_IO, ERR_NOMEM; ERR_LIMIT: larger than the limit of `out`
+ */
+ERR_CHECKED bool source_load_beside(const struct reader_input *input, const char *path,
+                                    struct buf *out, bool *out_is_there, struct err *err);
 
 struct reader {
     const char *format; /* "CityJSON": the message about unknown files lists it */

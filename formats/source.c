@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/citygml.h"
 #include "formats/cityjson.h"
 #include "formats/inflate.h"
 #include "formats/reader.h"
@@ -16,6 +18,7 @@
 /* Every reader, in the order in which equal claims are settled. */
 static const struct reader *const readers[] = {
     &cityjson_reader,
+    &citygml_reader,
 };
 
 enum { READER_COUNT = sizeof readers / sizeof readers[0] };
@@ -39,6 +42,8 @@ struct source {
     struct report *report;
     struct io_map outer;  /* the file as it is; empty for source_open_bytes() */
     struct span bytes;    /* what is in it */
+    struct zip zip;       /* no members: it is no archive */
+    const char *path;     /* NULL: from memory */
     struct input *inputs; /* those that a reader knows */
     size_t input_count;
     size_t next_input;
@@ -181,23 +186,23 @@ static void set_name(struct input *input, const char *file, struct text member)
     }
 }
 
-static void set_folder(struct input *input, struct text member)
+/* "udx/bldg/" of "udx/bldg/a.gml". */
+static struct text folder_of(struct text name)
 {
-    size_t size = member.size;
-    while (size > 0 && member.data[size - 1] != '/') {
-        size--;
+    while (name.size > 0 && name.data[name.size - 1] != '/') {
+        name.size--;
     }
-    input->folder = (struct text){member.data, size};
+    return name;
 }
 
 /* Members that a reader knows, by their beginning; others (pictures, a read-me)
  * are left alone. */
 static bool find_members(struct source *source, const char *name, struct err *err)
 {
-    struct zip zip;
-    if (!zip_open(source->bytes, &source->memory, &zip, err)) {
+    if (!zip_open(source->bytes, &source->memory, &source->zip, err)) {
         return false;
     }
+    const struct zip zip = source->zip;
     source->inputs = arena_array(&source->memory, struct input, zip.member_count);
     uint8_t *room = arena_array(&source->memory, uint8_t, READER_HEAD_BYTES);
     if (source->inputs == NULL || room == NULL) {
@@ -217,7 +222,7 @@ static bool find_members(struct source *source, const char *name, struct err *er
             .bytes = member->bytes,
         };
         set_name(input, name, member->name);
-        set_folder(input, member->name);
+        input->folder = folder_of(member->name);
         source->input_count += find_reader(look_into(input, room), input->name) != NULL;
     }
     return source->input_count > 0 || fail_unknown(err);
@@ -291,6 +296,8 @@ static bool open_input(struct source *source, const struct input *input, struct 
         .options = &source->options,
         .report = source->report,
         .source = &source->memory,
+        .folder = input->folder,
+        .whole = source,
     };
     if (!reader->open(&reader_input, info, &source->state, err)) {
         return false;
@@ -328,6 +335,92 @@ static bool open_next(struct source *source, struct err *err)
         }
     }
     return true;
+}
+
+/* ---- what stands beside an input ---- */
+
+/* `path` seen from `folder`, without "." and ".."; false when it leaves the
+ * top, or is too long. A folder that begins with a slash stays absolute. */
+static bool resolve(struct text folder, const char *path, char *out, size_t room)
+{
+    const int length = snprintf(out, room, "%.*s%s", TEXT_ARGS(folder), path);
+    if (length < 0 || (size_t)length >= room) {
+        return false;
+    }
+    char *to = out;
+    const char *at = out;
+    char *const bottom = out + (*out == '/');
+    to = bottom;
+    at += *at == '/';
+    while (*at != '\0') {
+        const size_t size = strcspn(at, "/");
+        if (size == 2 && memcmp(at, "..", 2) == 0) {
+            if (to == bottom) {
+                return false;
+            }
+            to--;
+            while (to > bottom && to[-1] != '/') {
+                to--;
+            }
+        } else if (size > 0 && !(size == 1 && *at == '.')) {
+            memmove(to, at, size);
+            to += size;
+            *to++ = '/';
+        }
+        at += size + (at[size] == '/');
+    }
+    to -= to > bottom;
+    *to = '\0';
+    return to > bottom;
+}
+
+static bool load_member(const struct source *source, struct text folder, const char *path,
+                        struct buf *out, bool *out_is_there, struct err *err)
+{
+    char name[NAME_BYTES_MAX];
+    if (!resolve(folder, path, name, sizeof name)) {
+        return true;
+    }
+    const struct zip_member *member = zip_find(&source->zip, text_of(name));
+    *out_is_there = member != NULL && !member->is_folder;
+    return !*out_is_there || zip_load(member, out, err);
+}
+
+/* Beside a plain file; relative paths of the file itself may begin with "..",
+ * which only the operating system can resolve. */
+static bool load_file(const struct source *source, const char *path, struct buf *out,
+                      bool *out_is_there, struct err *err)
+{
+    char whole[PATH_MAX];
+    struct io_map map;
+    struct stat info;
+    const struct text folder = folder_of(text_of(source->path));
+    const int length = snprintf(whole, sizeof whole, "%.*s%s", TEXT_ARGS(folder), path);
+    if (length < 0 || (size_t)length >= sizeof whole || stat(whole, &info) != 0 ||
+        !S_ISREG(info.st_mode)) {
+        return true;
+    }
+    if (!io_map(whole, &map, err)) {
+        return false;
+    }
+    *out_is_there = true;
+    buf_add(out, map.bytes.data, map.bytes.size);
+    io_unmap(&map);
+    return buf_finish(out, err);
+}
+
+bool source_load_beside(const struct reader_input *input, const char *path, struct buf *out,
+                        bool *out_is_there, struct err *err)
+{
+    const struct source *source = input->whole;
+    *out_is_there = false;
+    if (source == NULL || *path == '\0' || *path == '/') {
+        return true; /* an absolute path is nobody's neighbour */
+    }
+    if (source->zip.member_count > 0) {
+        return load_member(source, input->folder, path, out, out_is_there, err);
+    }
+    return source->path == NULL || load_file(source, path, out, out_is_there, err);
 }
 
 /* ---- the source ---- */
@@ -392,6 +485,7 @@ bool source_open(const char *path, const struct source_options *options, struct 
         return false;
     }
     source->bytes = source->outer.bytes;
+    source->path = path;
     return open_first(source, path, out, err);
 }
 

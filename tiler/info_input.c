@@ -112,7 +112,9 @@ static bool read_source(struct survey *survey, const struct run_source *input,
         err_in_source(err, input->path);
         return false;
     }
-    *out_format = source_info(source)->format;
+    /* The source's own memory ends with it. */
+    const char *format = arena_print(&survey->run.arena, "%s", source_info(source)->format);
+    *out_format = format == NULL ? "" : format;
     if (survey->crs.size == 0 && source_info(source)->crs.size > 0) {
         const struct text crs = source_info(source)->crs;
         char *copy = arena_array(&survey->run.arena, char, crs.size + 1);

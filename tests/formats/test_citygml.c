@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "formats/citygml.h"
+
+#include "formats/base/buf.h"
+#include "tests/check.h"
+
+enum { FEATURE_BYTES_MAX = 1 << 28 };
+
+struct counts {
+    long features, lost, polygons, reported;
+    struct err first_lost;
+};
+
+typedef void (*visit_fn)(const struct feature *feature, long index);
+
+static void read_all(struct source *source, const struct report *report, struct counts *counts,
+                     visit_fn visit)
+{
+    struct arena arena;
+    arena_init(&arena, FEATURE_BYTES_MAX);
+    memset(counts, 0, sizeof *counts);
+    for (;;) {
+        struct feature feature;
+        struct err err;
+        bool is_end = false;
+        arena_reset(&arena, (struct arena_mark){0});
+        if (!source_next(source, &arena, &feature, &is_end, &err)) {
+            if (counts->lost++ == 0) {
+                counts->first_lost = err;
+            }
+            if (!source_can_continue(source)) {
+                break;
+            }
+            continue;
+        }
+        if (is_end) {
+            break;
+        }
+        if (visit != NULL) {
+            visit(&feature, counts->features);
+        }
+        counts->features++;
+        counts->polygons += (long)feature.polygon_count;
+    }
+    counts->reported =
+        (long)(report->level_count[REPORT_SKIPPED] + report->level_count[REPORT_REPAIRED]);
+    arena_release(&arena);
+}
+
+static const struct source_options plain = {.temporary_folder = "/tmp"};
+
+static bool read_bytes(struct span text, const struct source_options *options,
+                       struct report *report, struct counts *counts, visit_fn visit,
+                       struct err *err)
+{
+    const struct span bytes = check_heap_copy(text.data, text.size);
+    struct source *source = NULL;
+    struct err ignored;
+    CHECK_OK(report_open(report, NULL, &ignored), &ignored);
+    const bool ok = source_open_bytes(bytes, "t.gml", options, report, &source, err);
+    if (ok) {
+        read_all(source, report, counts, visit);
+        source_close(source);
+    }
+    CHECK_OK(report_close(report, &ignored), &ignored);
+    check_heap_free(bytes);
+    return ok;
+}
+
+static bool read_text(const char *text, struct report *report, struct counts *counts,
+                      visit_fn visit, struct err *err)
+{
+    return read_bytes((struct span){(const uint8_t *)text, strlen(text)}, &plain, report, counts,
+                      visit, err);
+}
+
+/* Reads a text that nothing is wrong with. */
+static void read_clean(const char *text, long features, visit_fn visit)
+{
+    struct report report;
+    struct counts counts;
+    struct err err;
+    CHECK_OK(read_text(text, &report, &counts, visit, &err), &err);
+    if (counts.lost > 0) {
+        fail_msg("lost: %s", counts.first_lost.message);
+    }
+    if (counts.reported > 0) {
+        fail_msg("reported: %s: %s", report.kinds[0].name, report.kinds[0].first.message);
+    }
+    CHECK_EQ(counts.features, features);
+}
+
+static const struct feature_value *value_of(const struct feature *feature, const char *key)
+{
+    for (size_t i = 0; i < feature->attribute_count; i++) {
+        if (text_is(feature->attributes[i].key, key)) {
+            return &feature->attributes[i].value;
+        }
+    }
+    fail_msg("no attribute '%s'", key);
+    return NULL;
+}
+
+#define HEAD                                                                                       \
+    "<?xml version=\"1.0\"?>\n"                                                                    \
+    "<c:CityModel xmlns:c=\"http://www.opengis.net/citygml/2.0\""                                  \
+    " xmlns:b=\"http://www.opengis.net/citygml/building/2.0\""                                     \
+    " xmlns:n=\"http://www.opengis.net/citygml/generics/2.0\""                                     \
+    " xmlns:a=\"http://www.opengis.net/citygml/appearance/2.0\""                                   \
+    " xmlns:f=\"http://www.opengis.net/citygml/cityfurniture/2.0\""                                \
+    " xmlns:x=\"http://www.w3.org/1999/xlink\" xmlns:g=\"http://www.opengis.net/gml\""             \
+    " xmlns:u=\"urn:some:extension\">\n"
+#define ENVELOPE                                                                                   \
+    "<g:boundedBy><g:Envelope srsName=\" EPSG:7415 \"><g:lowerCorner>0 0 0</g:lowerCorner>"        \
+    "</g:Envelope></g:boundedBy>\n"
+#define TAIL "</c:CityModel>\n"
+#define MEMBER(content) "<c:cityObjectMember>" content "</c:cityObjectMember>\n"
+#define POLYGON(id, points)                                                                        \
+    "<g:Polygon g:id=\"" id "\"><g:exterior><g:LinearRing g:id=\"" id "r\"><g:posList>" points     \
+    "</g:posList></g:LinearRing></g:exterior></g:Polygon>"
+#define SURFACES(content)                                                                          \
+    "<g:MultiSurface><g:surfaceMember>" content "</g:surfaceMember></g:MultiSurface>"
+#define SQUARE "0 0 1 2 0 1 2 2 1 0 2 1 0 0 1"
+#define SMALL                                                                                      \
+    HEAD ENVELOPE MEMBER("<b:Building g:id=\"a\"><b:lod2MultiSurface>" SURFACES(                   \
+        POLYGON("p", SQUARE)) "</b:lod2MultiSurface></b:Building>") TAIL
+
+/* ---- the smallest file ---- */
+
+static void visit_small(const struct feature *feature, long index)
+{
+    static const double vertices[] = {0, 0, 1, 2, 0, 1, 2, 2, 1, 0, 2, 1};
+    CHECK_EQ(index, 0);
+    CHECK_TEXT_IS(feature->id, "a");
+    CHECK_TEXT_IS(feature->root_id, "a");
+    CHECK_TEXT_IS(feature->kind, "Building");
+    CHECK_EQ(feature->parent_id.size, 0);
+    CHECK_EQ(feature->crs.size, 0);
+    CHECK_EQ(feature->vertex_count, 4);
+    CHECK(memcmp(feature->vertices, vertices, sizeof vertices) == 0);
+    CHECK_EQ(feature->lod_count, 1);
+    CHECK(feature->lods[0].level == 2);
+    CHECK_EQ(feature->polygons[0].shell, FEATURE_NONE);
+    CHECK(feature->uvs == NULL);
+    CHECK(feature->parts_level == -1);
+    CHECK_EQ(feature->line, 4);
+}
+
+static void citygml__reads_the_smallest_file(void)
+{
+    read_clean(SMALL, 1, visit_small);
+
+    struct report report;
+    struct source *source = NULL;
+    struct err err;
+    CHECK_OK(report_open(&report, NULL, &err), &err);
+    const struct span bytes = {(const uint8_t *)SMALL, strlen(SMALL)};
+    CHECK_OK(source_open_bytes(bytes, "t.xml", &plain, &report, &source, &err), &err);
+    CHECK_TEXT(source_info(source)->format, "CityGML 2.0");
+    CHECK_TEXT_IS(source_info(source)->crs, "EPSG:7415");
+    source_close(source);
+    CHECK_OK(report_close(&report, &err), &err);
+}
+
+/* ---- geometry ---- */
+
+static void visit_solid(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->lod_count, 2);
+    CHECK(feature->lods[0].level == 0 && feature->lods[1].level == 2);
+    CHECK_EQ(feature->lods[1].polygon_count, 4);
+    const struct feature_polygon *polygons = feature->polygons + feature->lods[1].first_polygon;
+    /* the solid's faces, with the meaning of the surfaces they belong to */
+    CHECK_EQ(polygons[0].shell, 0);
+    CHECK_EQ(polygons[0].kind, SURFACE_ROOF);
+    CHECK_EQ(polygons[1].shell, 0);
+    CHECK_EQ(polygons[1].kind, SURFACE_WALL);
+    CHECK_EQ(polygons[2].shell, 0);
+    CHECK_EQ(polygons[2].kind, SURFACE_GROUND);
+    /* the window is not among them, the wall is there once */
+    CHECK_EQ(polygons[3].shell, FEATURE_NONE);
+    CHECK_EQ(polygons[3].kind, SURFACE_WINDOW);
+    /* the wall is named the other way round */
+    const struct feature_ring wall = feature->rings[polygons[1].first_ring];
+    const double *first = feature->vertices + 3 * (size_t)feature->corners[wall.first_corner];
+    const double *second = feature->vertices + 3 * (size_t)feature->corners[wall.first_corner + 1];
+    CHECK(first[0] == 0 && first[1] == 0 && second[0] == 0 && second[1] == 2);
+}
+
+/* Faces by xlink forwards and backwards, one turned, one repeated with the
+ * same points from another corner. */
+static void citygml__shows_faces_of_a_solid_once(void)
+{
+    read_clean(HEAD ENVELOPE
+                   MEMBER("<b:Building "
+                          "g:id=\"a\"><b:boundedBy><b:RoofSurface><b:lod2MultiSurface>" SURFACES(POLYGON(
+                              "roof",
+                              "0 0 3 2 0 3 2 2 3 0 0 3")) "</b:lod2MultiSurface></b:RoofSurface>"
+                                                          "</"
+                                                          "b:boundedBy><b:lod0FootPrint>" SURFACES(POLYGON(
+                                                              "foot",
+                                                              SQUARE)) "</b:lod0FootPrint>"
+                                                                       "<b:lod2Solid><g:Solid><g:"
+                                                                       "exterior><g:"
+                                                                       "CompositeSurface><g:"
+                                                                       "surfaceMember "
+                                                                       "x:href=\"#roof\""
+                                                                       "/><g:surfaceMember><g:"
+                                                                       "OrientableSurface "
+                                                                       "orientation=\"-\"><g:"
+                                                                       "baseSurface "
+                                                                       "x:href=\"#wall\"/></"
+                                                                       "g:OrientableSurface></"
+                                                                       "g:surfaceMember><g:"
+                                                                       "surfaceMember>" POLYGON(
+                                                                           "copy",
+                                                                           "2 2 0 0 0 0 2 0 0 2 2 "
+                                                                           "0") "</"
+                                                                                "g:surfaceMember></"
+                                                                                "g:"
+                                                                                "CompositeSurface>"
+                                                                                "</g:exterior></"
+                                                                                "g:Solid></"
+                                                                                "b:lod2Solid><b:"
+                                                                                "boundedBy><b:"
+                                                                                "WallSurface>"
+                                                                                "<b:"
+                                                                                "lod2MultiSurface"
+                                                                                ">" SURFACES(POLYGON("wall", "0 0 0 2 0 0 2 0 3 0 2 3 0 0 0")) "</b:lod2MultiSurface><b:opening><b:Window><b:lod2MultiSurface>" SURFACES(POLYGON(
+                                                                                    "window",
+                                                                                    "1 0 1 1.5 0 1 "
+                                                                                    "1.5 0 2 1 0 "
+                                                                                    "1")) "</"
+                                                                                          "b:"
+                                                                                          "lod2Mult"
+                                                                                          "iSurface"
+                                                                                          ">"
+                                                                                          "</"
+                                                                                          "b:"
+                                                                                          "Window><"
+                                                                                          "/b:"
+                                                                                          "opening>"
+                                                                                          "</"
+                                                                                          "b:"
+                                                                                          "WallSurf"
+                                                                                          "ace></"
+                                                                                          "b:"
+                                                                                          "boundedB"
+                                                                                          "y><b:"
+                                                                                          "boundedB"
+                                                                                          "y><b:"
+                                                                                          "GroundSu"
+                                                                                          "rface>"
+                                                                                          "<b:"
+                                                                                          "lod2Mult"
+                                                                                          "iSurface"
+                                                                                          ">" SURFACES(POLYGON(
+                                                                                              "grou"
+                                                                                              "nd",
+                                                                                              "0 0 "
+                                                                                              "0 2 "
+                                                                                              "0 0 "
+                                                                                              "2 2 "
+                                                                                              "0 0 "
+                                                                                              "0 "
+                                                                                              "0")) "</b:lod2MultiSurface></b:GroundSurface></b:boundedBy></b:Building>")
+                       TAIL,
+               1, visit_solid);
+}
+
+static void visit_spelling(const struct feature *feature, long index)
+{
+    static const double vertices[] = {0, 0, 1, 2, 0, 1, 2, 2, 1.5};
+    CHECK(index < 5);
+    CHECK_EQ(feature->vertex_count, 3);
+    CHECK(memcmp(feature->vertices, vertices, sizeof vertices) == 0);
+    CHECK(feature->lods[0].level == -1 || feature->lods[0].level == 3);
+}
+
+#define SPELLED(ring)                                                                              \
+    MEMBER("<b:Building g:id=\"a\"><b:lod3MultiSurface>" SURFACES(                                 \
+        ring) "</b:lod3MultiSurface></b:Building>")
+#define RING(content)                                                                              \
+    "<g:Polygon><g:exterior><g:LinearRing>" content "</g:LinearRing></g:exterior></g:Polygon>"
+
+static void citygml__reads_every_spelling_of_coordinates(void)
+{
+    read_clean(HEAD ENVELOPE SPELLED(
+                   RING("<g:pos>0 0 1</g:pos><g:pos>2 0 1</g:pos><g:pos>2 2 1.5</g:pos>"))
+                   SPELLED(RING("<g:coordinates>0,0,1 2,0,1 2,2,1.5 0,0,1</g:coordinates>"))
+                       SPELLED(RING("<g:coordinates decimal=\",\" cs=\" \" ts=\";\">0 0 1;2 0 1;"
+                                    "2 2 1,5;0 0 1</g:coordinates>"))
+                           SPELLED("<g:Polygon><g:outerBoundaryIs><g:LinearRing><g:posList>\n 0 "
+                                   "0\t1 2.0e0 0 1 2 2 15E-1</g:posList></g:LinearRing>"
+                                   "</g:outerBoundaryIs></g:Polygon>")
+                               SPELLED("<g:Surface><g:patches><g:Triangle><g:exterior><g:Ring>"
+                                       "<g:curveMember><g:LineString><g:posList>0 0 1 2 0 1 2 2 1.5"
+                                       "</g:posList></g:LineString></g:curveMember></g:Ring>"
+                                       "</g:exterior></g:Triangle></g:patches></g:Surface>") TAIL,
+               5, visit_spelling);
+}
+
+static void visit_implicit(const struct feature *feature, long index)
+{
+    /* a quarter turn about z, twice as large, moved by 5 in x, at 101, 200, 10 */
+    static const double vertices[] = {106, 200, 10, 106, 202, 10, 104, 200, 10};
+    CHECK(index < 2);
+    CHECK_EQ(feature->vertex_count, 3);
+    CHECK(memcmp(feature->vertices, vertices, sizeof vertices) == 0);
+    CHECK_TEXT_IS(feature->kind, "CityFurniture");
+}
+
+#define IMPLICIT(id, shape)                                                                        \
+    MEMBER("<f:CityFurniture g:id=\"" id "\"><f:lod3ImplicitRepresentation><c:ImplicitGeometry>"   \
+           "<c:transformationMatrix>0 -2 0 5 2 0 0 0 0 0 2 0 0 0 0 1</c:transformationMatrix>"     \
+           "<c:relativeGMLGeometry" shape "<c:referencePoint><g:Point><g:pos>101 200 10</g:pos>"   \
+           "</g:Point></c:referencePoint></c:ImplicitGeometry></f:lod3ImplicitRepresentation>"     \
+           "</f:CityFurniture>")
+
+static void citygml__places_implicit_geometry(void)
+{
+    read_clean(HEAD ENVELOPE IMPLICIT("one", " x:href=\"#tree\"/>") IMPLICIT(
+                   "two",
+                   "><g:MultiSurface g:id=\"tree\"><g:surfaceMember>" POLYGON(
+                       "p", "0 0 0 1 0 0 0 1 0 0 0 0") "</g:surfaceMember>"
+                                                       "</g:MultiSurface></c:relativeGMLGeometry>")
+                   TAIL,
+               2, visit_implicit);
+}
+
+/* ---- objects and attributes ---- */
+
+static void visit_objects(const struct feature *feature, long index)
+{
+    if (index == 0) {
+        CHECK_TEXT_IS(feature->id, "house");
+        CHECK_TEXT_IS(feature->name, "Rathaus");
+        CHECK(feature->parts_level == 2);
+        CHECK_EQ(value_of(feature, "storeysAboveGround")->integer, 4);
+        CHECK(value_of(feature, "measuredHeight")->real == 12.5);
+        CHECK_TEXT_IS(value_of(feature, "measuredHeight_unit")->text, "m");
+        CHECK_TEXT_IS(value_of(feature, "code")->text, "0815");
+        CHECK_TEXT_IS(value_of(feature, "function")->text, "1000; 1020");
+        CHECK_EQ(value_of(feature, "Anzahl")->type, FEATURE_INT);
+        CHECK_EQ(value_of(feature, "Text")->type, FEATURE_TEXT);
+        CHECK(value_of(feature, "Masse.Flaeche")->real == 140);
+        CHECK_TEXT_IS(value_of(feature, "Masse.Flaeche_unit")->text, "m2");
+        CHECK_TEXT_IS(value_of(feature, "externalReference.informationSystem")->text, "urn:x");
+        CHECK_TEXT_IS(value_of(feature, "externalReference.name")->text, "one");
+        CHECK_TEXT_IS(value_of(feature, "externalReference_2.name")->text, "two");
+        CHECK_EQ(value_of(feature, "risk.depth")->type, FEATURE_REAL);
+        CHECK_TEXT_IS(value_of(feature, "address")->text,
+                      "{\"LocalityName\":\"Ulm\",\"ThoroughfareNumber\":\"7\"}");
+    } else {
+        CHECK_TEXT_IS(feature->id, "part");
+        CHECK_TEXT_IS(feature->kind, "BuildingPart");
+        CHECK_TEXT_IS(feature->parent_id, "house");
+        CHECK_TEXT_IS(feature->root_id, "house");
+        CHECK_EQ(value_of(feature, "storeysAboveGround")->integer, 2);
+        CHECK_EQ(feature->polygon_count, 1);
+        for (size_t i = 0; i < feature->inherited_count; i++) {
+            CHECK(!text_is(feature->inherited[i].key, "storeysAboveGround"));
+            CHECK(!text_is(feature->inherited[i].key, "name"));
+        }
+        CHECK(feature->inherited_count > 8);
+    }
+}
+
+static void citygml__makes_attributes_of_values(void)
+{
+    read_clean(
+        HEAD ENVELOPE MEMBER(
+            "<b:Building g:id=\"house\"><g:name>Rathaus</g:name>"
+            "<c:externalReference><c:informationSystem>urn:x</c:informationSystem>"
+            "<c:externalObject><c:name>one</c:name></c:externalObject></c:externalReference>"
+            "<c:externalReference><c:informationSystem>urn:y</c:informationSystem>"
+            "<c:externalObject><c:name>two</c:name></c:externalObject></c:externalReference>"
+            "<n:intAttribute name=\"Anzahl\"><n:value>3</n:value></n:intAttribute>"
+            "<n:stringAttribute name=\"Text\"><n:value>3</n:value></n:stringAttribute>"
+            "<n:genericAttributeSet name=\"Masse\"><n:measureAttribute name=\"Flaeche\">"
+            "<n:value uom=\"m2\">140</n:value></n:measureAttribute></n:genericAttributeSet>"
+            "<b:function>1000</b:function><b:function>1020</b:function>"
+            "<b:measuredHeight uom=\"m\">12.5</b:measuredHeight>"
+            "<b:storeysAboveGround>4</b:storeysAboveGround><u:code>0815</u:code>"
+            "<u:risk><u:Flood><u:depth>1.5</u:depth></u:Flood></u:risk>"
+            "<b:consistsOfBuildingPart><b:BuildingPart g:id=\"part\">"
+            "<b:storeysAboveGround>2</b:storeysAboveGround><b:lod2MultiSurface>" SURFACES(POLYGON(
+                "p", SQUARE)) "</b:lod2MultiSurface></b:BuildingPart>"
+                              "</b:consistsOfBuildingPart><b:address><c:Address><c:xalAddress>"
+                              "<o:AddressDetails "
+                              "xmlns:o=\"urn:oasis:names:tc:ciq:xsdschema:xAL:2.0\"><o:Country>"
+                              "<o:Locality><o:LocalityName>Ulm</o:LocalityName><o:Thoroughfare>"
+                              "<o:ThoroughfareNumber>7</o:ThoroughfareNumber></o:Thoroughfare></"
+                              "o:Locality>"
+                              "</o:Country></o:AddressDetails></c:xalAddress></c:Address></"
+                              "b:address></b:Building>") TAIL,
+        2, visit_objects);
+}
+
+/* ---- appearance ---- */
+
+static void visit_dressed(const struct feature *feature, long index)
+{
+    static const float uvs[] = {0, 0, 1, 0, 1, 1, 0, 1};
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->polygon_count, 2);
+    CHECK_EQ(feature->texture_count, 1);
+    CHECK_TEXT_IS(feature->textures[0].image, "t\\a%20b.jpg");
+    CHECK_EQ(feature->textures[0].wrap, WRAP_MIRROR);
+    CHECK_EQ(feature->polygons[0].texture, 0);
+    CHECK_EQ(feature->polygons[1].texture, FEATURE_NONE);
+    CHECK_EQ(feature->polygons[1].material, 0);
+    CHECK_EQ(feature->material_count, 1);
+    CHECK_NEAR(feature->materials[0].diffuse[0], 0.5, 1e-6, "");
+    CHECK_NEAR(feature->materials[0].alpha, 0.75, 1e-6, "");
+    CHECK(feature->uvs != NULL && memcmp(feature->uvs, uvs, sizeof uvs) == 0);
+}
+
+#define TWO                                                                                        \
+    "<b:Building g:id=\"a\"><b:lod2MultiSurface><g:MultiSurface "                                  \
+    "g:id=\"all\"><g:surfaceMember>" POLYGON(                                                      \
+        "p",                                                                                       \
+        SQUARE) "</g:surfaceMember><g:surfaceMember>" POLYGON("q",                                 \
+                                                              "0 0 5 2 0 5 2 2 5 0 0 5") "</"      \
+                                                                                         "g:"      \
+                                                                                         "surface" \
+                                                                                         "Member>" \
+                                                                                         "</"      \
+                                                                                         "g:"      \
+                                                                                         "MultiSu" \
+                                                                                         "rface><" \
+                                                                                         "/b:"     \
+                                                                                         "lod2Mul" \
+                                                                                         "tiSurfa" \
+                                                                                         "ce>"
+#define DRESS                                                                                      \
+    "<a:Appearance><a:theme>photo</a:theme><a:surfaceDataMember><a:ParameterizedTexture>"          \
+    "<a:imageURI>t\\a%20b.jpg</a:imageURI><a:wrapMode>mirror</a:wrapMode><a:target uri=\"#p\">"    \
+    "<a:TexCoordList><a:textureCoordinates ring=\"#pr\">0 0 1 0 1 1 0 1 0 0"                       \
+    "</a:textureCoordinates></a:TexCoordList></a:target></a:ParameterizedTexture>"                 \
+    "</a:surfaceDataMember><a:surfaceDataMember><a:X3DMaterial><a:diffuseColor>0.5 0 0"            \
+    "</a:diffuseColor><a:transparency>0.25</a:transparency><a:target>#q</a:target>"                \
+    "</a:X3DMaterial></a:surfaceDataMember></a:Appearance>"
+
+static void citygml__dresses_surfaces_from_within_and_from_the_end(void)
+{
+    read_clean(HEAD ENVELOPE MEMBER(TWO "<a:appearance>" DRESS "</a:appearance></b:Building>") TAIL,
+               1, visit_dressed);
+    read_clean(HEAD ENVELOPE MEMBER(TWO "</b:Building>") "<a:appearanceMember>" DRESS
+                                                         "</a:appearanceMember>" TAIL,
+               1, visit_dressed);
+}
+
+static void visit_generated(const struct feature *feature, long index)
+{
+    static const float uvs[] = {0, 0.5F, 0.5F, 0.5F, 0.5F, 1, 0, 1};
+    CHECK_EQ(index, 0);
+    CHECK(feature->uvs != NULL && memcmp(feature->uvs, uvs, sizeof uvs) == 0);
+}
+
+static void citygml__computes_coordinates_by_a_matrix(void)
+{
+    read_clean(HEAD ENVELOPE MEMBER(
+                   TWO "<a:appearance><a:Appearance><a:surfaceDataMember><a:ParameterizedTexture>"
+                       "<a:imageURI>t.jpg</a:imageURI><a:target uri=\"#p\"><a:TexCoordGen>"
+                       "<a:worldToTexture>1 0 0 0 0 1 0 2 0 0 0 4</a:worldToTexture>"
+                       "</a:TexCoordGen></a:target></a:ParameterizedTexture></a:surfaceDataMember>"
+                       "</a:Appearance></a:appearance></b:Building>") TAIL,
+               1, visit_generated);
+}
+
+/* ---- what is broken ---- */
+
+static void citygml__loses_only_the_broken_member(void)
+{
+    struct report report;
+    struct counts counts;
+    struct err err;
+    CHECK_OK(read_text(HEAD ENVELOPE SPELLED(RING("<g:posList>0 0 1 2 0 1 2 2 1.5</g:posList>"))
+                           MEMBER("<b:Building g:id=\"bad\"><b:lod1Solid></b:Building>")
+                               MEMBER("<b:Building g:id=\"odd\"><b:lod2MultiSurface>" SURFACES(
+                                   POLYGON("p", "0 0 1 2 0 1 2 2")) "</b:lod2MultiSurface>"
+                                                                    "</b:Building>")
+                                   SPELLED(RING("<g:posList>0 0 1 2 0 1 2 2 1.5</g:posList>")) TAIL,
+                       &report, &counts, NULL, &err),
+             &err);
+    CHECK_EQ(counts.features, 2);
+    CHECK_EQ(counts.lost, 2);
+    CHECK_EQ(counts.first_lost.code, ERR_SYNTAX);
+    CHECK_EQ(counts.first_lost.line, 5);
+    CHECK_TEXT(counts.first_lost.feature, "bad");
+    CHECK_TEXT(counts.first_lost.source, "t.gml");
+}
+
+static void citygml__names_the_coordinate_that_is_none(void)
+{
+    struct report report;
+    struct counts counts;
+    struct err err;
+    CHECK_OK(
+        read_text(HEAD ENVELOPE MEMBER("<b:Building g:id=\"a\">\n<b:lod2MultiSurface>" SURFACES(
+                      POLYGON("p", "0 0 1 2 O 1 2 2 1")) "</b:lod2MultiSurface></b:Building>") TAIL,
+                  &report, &counts, NULL, &err),
+        &err);
+    CHECK_EQ(counts.lost, 1);
+    CHECK_EQ(counts.first_lost.code, ERR_SCHEMA);
+    CHECK_EQ(counts.first_lost.line, 5);
+    CHECK(strstr(counts.first_lost.message, "'O 1 2 2 1'") != NULL);
+    CHECK_TEXT(counts.first_lost.feature, "a");
+}
+
+static void citygml__refuses_entities_and_other_roots(void)
+{
+    static const struct {
+        const char *text;
+        enum err_code code;
+    } cases[] = {
+        {"<?xml version=\"1.0\"?><!DOCTYPE CityModel [<!ENTITY a \"aaaa\">]>\n"
+         "<CityModel xmlns=\"http://www.opengis.net/citygml/2.0\">&a;</CityModel>",
+         ERR_UNSUPPORTED},
+        {"<kml xmlns:c=\"http://www.opengis.net/citygml/2.0\"></kml>", ERR_UNSUPPORTED},
+        {"<CityModel xmlns=\"http://www.opengis.net/citygml/2.0\"", ERR_SYNTAX},
+        {"<CityModel xmlns=\"http://www.opengis.net/citygml/2.0\"></CityModels>", ERR_SYNTAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct report report;
+        struct counts counts = {0};
+        struct err err;
+        const bool ok = read_text(cases[i].text, &report, &counts, NULL, &err);
+        CHECK_EQ(ok ? counts.first_lost.code : err.code, cases[i].code);
+        CHECK_EQ(counts.features, 0);
+    }
+}
+
+static void citygml__fails_on_every_truncation(void)
+{
+    static const char whole[] =
+        HEAD ENVELOPE MEMBER(TWO "</b:Building>") "<a:appearanceMember>" DRESS
+                                                  "</a:appearanceMember>" TAIL;
+    for (size_t size = 0; size + 2 < sizeof whole; size++) {
+        struct report report;
+        struct counts counts = {0};
+        struct err err;
+        const bool ok = read_bytes((struct span){(const uint8_t *)whole, size}, &plain, &report,
+                                   &counts, NULL, &err);
+        CHECK(!ok || counts.lost == 1);
+        CHECK((ok ? counts.first_lost.message : err.message)[0] != '\0');
+    }
+}
+
+static void citygml__survives_every_failing_allocation(void)
+{
+    static const char whole[] = HEAD ENVELOPE IMPLICIT("one", " x:href=\"#tree\"/>")
+        MEMBER(TWO "</b:Building>") "<a:appearanceMember>" DRESS "</a:appearanceMember>" TAIL;
+    bool has_ended = false;
+    for (size_t i = 1; i < 400 && !has_ended; i++) {
+        const struct source_options failing = {.temporary_folder = "/tmp", .fail_after = i};
+        struct report report;
+        struct counts counts = {0};
+        struct err err;
+        const struct span bytes = {(const uint8_t *)whole, sizeof whole - 1};
+        const bool ok = read_bytes(bytes, &failing, &report, &counts, NULL, &err);
+        if (!ok || counts.lost > 0) {
+            CHECK_EQ(ok ? counts.first_lost.code : err.code, ERR_NOMEM);
+        } else {
+            has_ended = true;
+        }
+    }
+    CHECK(has_ended);
+}
+
+CHECK_MAIN(CHECK_TEST(citygml__reads_the_smallest_file),
+           CHECK_TEST(citygml__shows_faces_of_a_solid_once),
+           CHECK_TEST(citygml__reads_every_spelling_of_coordinates),
+           CHECK_TEST(citygml__places_implicit_geometry),
+           CHECK_TEST(citygml__makes_attributes_of_values),
+           CHECK_TEST(citygml__dresses_surfaces_from_within_and_from_the_end),
+           CHECK_TEST(citygml__computes_coordinates_by_a_matrix),
+           CHECK_TEST(citygml__loses_only_the_broken_member),
+           CHECK_TEST(citygml__names_the_coordinate_that_is_none),
+           CHECK_TEST(citygml__refuses_entities_and_other_roots),
+           CHECK_TEST(citygml__fails_on_every_truncation),
+           CHECK_TEST(citygml__survives_every_failing_allocation))
