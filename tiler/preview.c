@@ -262,7 +262,12 @@ static bool take(struct preview *p, const struct viewpoint *viewpoint, bool is_o
     if (!view_all(p, &shot, is_only, views, err)) {
         return false;
     }
-    preview_print_shot(options, viewpoint, views, p->out);
+    struct preview_view leaves = {0};
+    if (!scene_choose(p->scene, &shot.look.camera, 0, &p->kept, &leaves.choice, err)) {
+        return false;
+    }
+    preview_sum_leaves(&leaves);
+    preview_print_shot(options, viewpoint, views, &leaves, p->out);
     arena_reset(&p->kept, (struct arena_mark){0});
     return true;
 }
