@@ -14,10 +14,10 @@
  * exist, values become parameters, geometries numbers.
  *
  * Source   OGC CQL2 (21-065r2), conformance classes cql2-text, basic-cql2,
- *          advanced-comparison-operators (LIKE, BETWEEN, IN), casei,
+ *          advanced-comparison-operators (LIKE, BETWEEN, IN), CASEI for ASCII,
  *          basic-spatial-functions (S_INTERSECTS with points, boxes, polygons),
  *          property-property
- * Limits   64 KiB of text, 64 levels, 1,000 terms, 10,000 points a geometry:
+ * Limits   64 KiB of text, 64 levels, 500 terms, 10,000 points a geometry:
  *          ERR_LIMIT
  * Threads  no state
  */
@@ -33,12 +33,13 @@ struct cql2 {
 };
 
 /*
+ * is_yx    coordinates are latitude, longitude
  * Memory   *out lives in `request`
  * Errors   ERR_SYNTAX  not CQL2      ERR_SCHEMA  no such property
  *          ERR_UNSUPPORTED  a function or operator that is not among the classes above
  *          each with line 1 and the column
  */
-ERR_CHECKED bool cql2_read_text(struct text filter, const struct geopackage *columns,
+ERR_CHECKED bool cql2_read_text(struct text filter, const struct geopackage *columns, bool is_yx,
                                 struct arena *request, struct cql2 *out, struct err *err);
 
 #endif

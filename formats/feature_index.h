@@ -28,7 +28,7 @@
  *            12   4  rows (features)
  *            16   8  bytes of the whole file
  *            24   8  XXH3-64 of these 512 bytes with this field zero
- *            32   8  XXH3-64 of everything behind them
+ *            32   8  XXH3-64 of the XXH3-64 of each MiB behind them
  *            40   4  groups      44  4  tiles
  *            48   8  lon0 deg    56  8  lat0 deg    64  8  h0 m
  *            72   8  kx m/deg    80  8  ky m/deg    88  8  step m: footprints'
@@ -77,8 +77,8 @@
  *                         first of tile rows, count of them, the tile above, zero
  *           5 tile rows   4 bytes a row: in the order of the tiles of the tree, so
  *                         that all below a tile, near or far, lie together
- *           6 groups      24 bytes each, sorted by id (bytes), then kind: offset in
- *                         strings, bytes, kind, first of members, count, row of the
+ *           6 groups      24 bytes each, sorted by digest_short(id), id, kind: offset
+ *                         in strings, bytes, kind, first of members, count, row of the
  *                         feature of that id or none
  *           7 members     4 bytes: a row, or 0x80000000 + group: groups of groups
  *           8 floors      floats: heights of floors above the base, ascending, the
@@ -160,8 +160,8 @@ struct feature_index {
 };
 
 /*
- * Looks at the head of an index that lies in `file`, which stays borrowed and
- * must begin at a multiple of 8 in memory.
+ * Looks at the head of an index that lies in `file`, which stays borrowed; it
+ * may begin at any address.
  *
  * Errors   ERR_SYNTAX       no index, cut short, or its sections do not fit
  *          ERR_UNSUPPORTED  of another version

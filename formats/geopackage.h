@@ -140,9 +140,9 @@ ERR_CHECKED bool geopackage_check(struct geopackage *geopackage, uint64_t *out_r
                                   struct err *err);
 
 /*
- * A name as words of the search table: lower case; letters of scripts without
- * spaces stand alone, so that one or two characters find what they are in.
- * Appends words with a space after each.
+ * A name as the search table has it: characters of scripts without spaces
+ * between words (Chinese, Japanese, Korean) stand alone, so that one or two of
+ * them find what they are in. Case and accents are the table's business.
  */
 void geopackage_words(struct text name, struct buf *out);
 

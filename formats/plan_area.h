@@ -44,6 +44,9 @@ struct plan_area {
 ERR_CHECKED bool plan_area_read(struct text text, bool is_yx, struct arena *request,
                                 struct plan_area *out, size_t *out_bytes, struct err *err);
 
+/* A point alone, not an area. */
+bool plan_area_is_point(const struct plan_area *area);
+
 struct plan_grid;
 
 /*

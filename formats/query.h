@@ -112,6 +112,7 @@ struct query_equals {
 /* A question. Texts and arrays live in the arena given to query_set(). */
 struct query {
     enum query_kind kind;
+    uint64_t given; /* a bit for each parameter that was taken; query.c's */
 
     bool has_bbox;
     bool bbox_has_z;
@@ -136,7 +137,8 @@ struct query {
     struct text coords;   /* as given */
     double low_m, high_m; /* z, min-z and max-z; infinite when not given */
     bool has_z;
-    double within_m; /* radius, nearest */
+    double within; /* radius, nearest; infinite when not given */
+    double within_unit_m;
     uint32_t k;
 
     double level_m;

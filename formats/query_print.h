@@ -14,8 +14,8 @@
  *
  * A property that storey adds (base, top, baseLocal, topLocal, height, storeysAbove,
  * storeysBelow, storeysDerived, class, parent, group, tile, area, distance, depth,
- * wetStoreys, dryStoreys) stands before those of the source, and gives way to one
- * of the same name.
+ * wetStoreys, dryStoreys) stands before those of the source; a source's own of the
+ * same name is called name_2, as in tiles.
  *
  * Nothing here reads the clock: timeStamp is the caller's.
  */

@@ -29,6 +29,8 @@ set(only_webp/decode.h formats/image_webp.c)
 set(only_webp/encode.h formats/image_webp.c)
 set(only_libxml/parser.h formats/xml.c)
 set(only_libxml/parserInternals.h formats/xml.c)
+# A reader, the files it reads, a writer: one library, three nouns.
+set(only_sqlite3.h formats/geopackage.c formats/geopackage_vfs.c formats/geopackage_write.c)
 set(only_zlib.h formats/inflate.c)
 set(only_xxhash.h formats/digest.c)
 set(only_zstd.h formats/packing.c)

@@ -47,8 +47,6 @@ static const struct command commands[] = {
      "      --tile-bytes N        what a tile may weigh (default 256K)\n"
      "      --error-factor K      geometricError = K x measured error (default 8: a viewer's\n"
      "                            16 pixels become 2)\n"
-     "      --levels measured|drop  what far tiles show: the least error their bytes can buy\n"
-     "                            (default), or just what is larger than the error: to compare\n"
      "Run\n"
      "  -o, --output OUT\n"
      "      --threads N           (default: all cores); the bytes do not depend on it\n"
@@ -124,7 +122,6 @@ enum option_id {
     OPTION_TILES_VERSION,
     OPTION_TILE_BYTES,
     OPTION_ERROR_FACTOR,
-    OPTION_LEVELS,
     OPTION_THREADS,
     OPTION_TEMPORARY,
     OPTION_REPORT,
@@ -171,7 +168,6 @@ static const struct option_row rows[] = {
     {"tiles-version", required_argument, OPTION_TILES_VERSION, T},
     {"tile-bytes", required_argument, OPTION_TILE_BYTES, T},
     {"error-factor", required_argument, OPTION_ERROR_FACTOR, T},
-    {"levels", required_argument, OPTION_LEVELS, T},
     {"threads", required_argument, OPTION_THREADS, T},
     {"temporary", required_argument, OPTION_TEMPORARY, T | I},
     {"report", required_argument, OPTION_REPORT, T},
@@ -399,12 +395,6 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
         return true;
     case OPTION_ERROR_FACTOR:
         return read_real("error-factor", value, 0.1, 1000, &options->error_factor, err);
-    case OPTION_LEVELS:
-        if (!read_choice("levels", value, "measured\0drop\0", &choice, err)) {
-            return false;
-        }
-        options->levels = choice == 0 ? LEVELS_MEASURED : LEVELS_DROP;
-        return true;
     case OPTION_THREADS:
         if (!read_real("threads", value, 1, 1024, &number, err)) {
             return false;

@@ -262,12 +262,7 @@ static bool take(struct preview *p, const struct viewpoint *viewpoint, bool is_o
     if (!view_all(p, &shot, is_only, views, err)) {
         return false;
     }
-    struct preview_view leaves = {0};
-    if (!scene_choose(p->scene, &shot.look.camera, 0, &p->kept, &leaves.choice, err)) {
-        return false;
-    }
-    preview_sum_leaves(&leaves);
-    preview_print_shot(options, viewpoint, views, &leaves, p->out);
+    preview_print_shot(options, viewpoint, views, p->out);
     arena_reset(&p->kept, (struct arena_mark){0});
     return true;
 }

@@ -3,29 +3,15 @@
 
 #include "formats/json_write.h"
 
-static void sum(struct preview_view *view, bool is_leaves)
+void preview_sum(struct preview_view *view)
 {
-    view->drawn.request_count = 0;
+    view->drawn.request_count = view->choice.count;
     view->drawn.bytes = 0;
     view->drawn.tile_count = 0;
     for (size_t i = 0; i < view->choice.count; i++) {
-        const struct scene_request *request = &view->choice.requests[i];
-        view->drawn.tile_count += request->is_shown;
-        if (!is_leaves || request->kind != SCENE_CONTENT || request->is_shown) {
-            view->drawn.request_count++;
-            view->drawn.bytes += request->bytes;
-        }
+        view->drawn.bytes += view->choice.requests[i].bytes;
+        view->drawn.tile_count += view->choice.requests[i].is_shown;
     }
-}
-
-void preview_sum(struct preview_view *view)
-{
-    sum(view, false);
-}
-
-void preview_sum_leaves(struct preview_view *view)
-{
-    sum(view, true);
 }
 
 /* ---- JSON ---- */
@@ -99,7 +85,7 @@ static void print_view_json(const struct preview_view *view, struct buf *out)
 
 static void print_shot_json(const struct preview_options *options,
                             const struct viewpoint *viewpoint, const struct preview_view *views,
-                            const struct preview_view *leaves, struct buf *out)
+                            struct buf *out)
 {
     char look[VIEWPOINT_TEXT_BYTES];
     viewpoint_print(viewpoint, look);
@@ -107,12 +93,6 @@ static void print_shot_json(const struct preview_options *options,
     buf_add_text(out, "\n{");
     print_string(out, "name", text_of(viewpoint->name));
     print_string(out, "look", text_of(look));
-    json_write_key(out, "leaves");
-    buf_add_text(out, "{");
-    print_count(out, "requests", leaves->drawn.request_count);
-    print_count(out, "bytes", leaves->drawn.bytes);
-    print_count(out, "tiles", leaves->drawn.tile_count);
-    buf_add_text(out, "}");
     json_write_key(out, "views");
     buf_add_text(out, "[");
     for (size_t i = 0; i < options->sse_count; i++) {
@@ -161,20 +141,15 @@ void preview_print_head(const struct preview_options *options, struct buf *out)
 }
 
 void preview_print_shot(const struct preview_options *options, const struct viewpoint *viewpoint,
-                        const struct preview_view *views, const struct preview_view *leaves,
-                        struct buf *out)
+                        const struct preview_view *views, struct buf *out)
 {
     if (options->is_json) {
-        print_shot_json(options, viewpoint, views, leaves, out);
+        print_shot_json(options, viewpoint, views, out);
         return;
     }
     for (size_t i = 0; i < options->sse_count; i++) {
         print_view_text(viewpoint, &views[i], out);
     }
-    buf_print(out, "%-9s %6s %5llu %8llu %9llu\n", viewpoint->name, "leaves",
-              (unsigned long long)leaves->drawn.tile_count,
-              (unsigned long long)leaves->drawn.request_count,
-              (unsigned long long)leaves->drawn.bytes);
 }
 
 void preview_print_tail(const struct preview_options *options, struct buf *out)
