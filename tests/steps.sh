@@ -31,6 +31,7 @@ packages_test=(
     libcmocka-dev                               # unit tests
     proj-bin                                    # cs2cs judges coordinates
     chromium                                    # CesiumJS and three.js in a real browser
+    nginx openssl                               # storeyd behind a real proxy
     curl gzip time unzip zip
 )
 

@@ -45,7 +45,7 @@ export function tile(inputs, out, options = []) {
 
 export const lastLines = (text) => text.trim().split("\n").slice(-3).join(" | ");
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address();
@@ -75,6 +75,8 @@ export async function serve(paths, options = []) {
   return {
     url,
     said: () => said,
+    pid: child.pid,
+    signal: (name) => child.kill(name),
     /** Asks it to shut down; gives its exit status. */
     stop: async () => {
       child.kill("SIGTERM");

@@ -2,7 +2,7 @@
 //
 // run.mjs - makes packages with the built programs and lets every judge look at them.
 //
-//   node tests/outside/run.mjs [PART...]      parts: made real browser cli; all without a name
+//   node tests/outside/run.mjs [PART...]      parts: made real browser cli server; all without a name
 //
 // STOREY_BUILD names the preset whose programs run (release). Writes 'passed failed skipped' to
 // build/outside/count for ./check, and leaves packages and screenshots in build/outside.
@@ -16,6 +16,7 @@ import { attributesById, heights, writeControl } from "./control.mjs";
 import { testGltf } from "./gltf.mjs";
 import { made, report, test } from "./judge.mjs";
 import { run, serve, tile, tilesets } from "./programs.mjs";
+import { testProxy } from "./proxy.mjs";
 import { testAllReal } from "./real.mjs";
 import { testThree } from "./three.mjs";
 import { testTree } from "./tree.mjs";
@@ -139,5 +140,8 @@ if (wants("cli")) {
   await testBadInput();
   await testRepeatable();
   await testLimits();
+}
+if (wants("server")) {
+  await testProxy();
 }
 report();
