@@ -78,9 +78,28 @@ static void print_levels(const struct manifest *manifest, struct buf *out)
         open_item(out);
         print_count(out, "level", level->level);
         print_count(out, "tiles", level->tile_count);
+        print_count(out, "features", level->feature_count);
+        print_count(out, "triangles", level->triangle_count);
         print_count(out, "bytes", level->bytes);
         print_number(out, "error_min_m", level->error_min_m);
+        print_number(out, "error_median_m", level->error_median_m);
         print_number(out, "error_max_m", level->error_max_m);
+        buf_add_byte(out, '}');
+    }
+    buf_add_byte(out, ']');
+}
+
+static void print_tiles(const struct manifest *manifest, struct buf *out)
+{
+    open_list(out, "tiles");
+    for (size_t i = 0; i < manifest->tile_count; i++) {
+        const struct manifest_tile *tile = &manifest->tiles[i];
+        open_item(out);
+        print_text(out, "name", tile->name);
+        print_count(out, "level", tile->level);
+        print_count(out, "features", tile->feature_count);
+        print_count(out, "triangles", tile->triangle_count);
+        print_number(out, "error_m", tile->error_m);
         buf_add_byte(out, '}');
     }
     buf_add_byte(out, ']');
@@ -136,6 +155,7 @@ void manifest_print(const struct manifest *manifest, struct buf *out)
     }
     buf_add_byte(out, '}');
     print_levels(manifest, out);
+    print_tiles(manifest, out);
     print_warnings(manifest, out);
     if (manifest->beside_count > 0) {
         open_list(out, "beside");
@@ -301,6 +321,44 @@ static bool read_input(struct reading *reading, struct json_string unused, struc
     return is_end;
 }
 
+static bool read_small_count(struct reading *reading, uint32_t *out)
+{
+    uint64_t count = 0;
+    const bool ok = read_count(reading, &count);
+    *out = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+    return ok;
+}
+
+static bool read_level_member(struct reading *reading, struct json_string key,
+                              struct manifest_level *level)
+{
+    if (json_string_is(key, "level")) {
+        return read_small_count(reading, &level->level);
+    }
+    if (json_string_is(key, "tiles")) {
+        return read_count(reading, &level->tile_count);
+    }
+    if (json_string_is(key, "features")) {
+        return read_count(reading, &level->feature_count);
+    }
+    if (json_string_is(key, "triangles")) {
+        return read_count(reading, &level->triangle_count);
+    }
+    if (json_string_is(key, "bytes")) {
+        return read_count(reading, &level->bytes);
+    }
+    if (json_string_is(key, "error_min_m")) {
+        return json_real(&reading->json, &level->error_min_m, reading->err);
+    }
+    if (json_string_is(key, "error_median_m")) {
+        return json_real(&reading->json, &level->error_median_m, reading->err);
+    }
+    if (json_string_is(key, "error_max_m")) {
+        return json_real(&reading->json, &level->error_max_m, reading->err);
+    }
+    return json_skip(&reading->json, reading->err);
+}
+
 static bool read_level(struct reading *reading, struct json_string unused, struct buf *items)
 {
     struct manifest_level level = {.level = 0};
@@ -311,27 +369,50 @@ static bool read_level(struct reading *reading, struct json_string unused, struc
         return false;
     }
     while (json_next_member(&reading->json, &key, &is_end, reading->err) && !is_end) {
-        bool ok;
-        uint64_t count = 0;
-        if (json_string_is(key, "level")) {
-            ok = read_count(reading, &count);
-            level.level = count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
-        } else if (json_string_is(key, "tiles")) {
-            ok = read_count(reading, &level.tile_count);
-        } else if (json_string_is(key, "bytes")) {
-            ok = read_count(reading, &level.bytes);
-        } else if (json_string_is(key, "error_min_m")) {
-            ok = json_real(&reading->json, &level.error_min_m, reading->err);
-        } else if (json_string_is(key, "error_max_m")) {
-            ok = json_real(&reading->json, &level.error_max_m, reading->err);
-        } else {
-            ok = json_skip(&reading->json, reading->err);
-        }
-        if (!ok) {
+        if (!read_level_member(reading, key, &level)) {
             return false;
         }
     }
     buf_add(items, &level, sizeof level);
+    return is_end;
+}
+
+static bool read_tile_member(struct reading *reading, struct json_string key,
+                             struct manifest_tile *tile)
+{
+    if (json_string_is(key, "name")) {
+        return read_text(reading, &tile->name);
+    }
+    if (json_string_is(key, "level")) {
+        return read_small_count(reading, &tile->level);
+    }
+    if (json_string_is(key, "features")) {
+        return read_count(reading, &tile->feature_count);
+    }
+    if (json_string_is(key, "triangles")) {
+        return read_count(reading, &tile->triangle_count);
+    }
+    if (json_string_is(key, "error_m")) {
+        return json_real(&reading->json, &tile->error_m, reading->err);
+    }
+    return json_skip(&reading->json, reading->err);
+}
+
+static bool read_tile(struct reading *reading, struct json_string unused, struct buf *items)
+{
+    struct manifest_tile tile = {.level = 0};
+    struct json_string key;
+    bool is_end = false;
+    (void)unused;
+    if (!json_enter(&reading->json, JSON_OBJECT, reading->err)) {
+        return false;
+    }
+    while (json_next_member(&reading->json, &key, &is_end, reading->err) && !is_end) {
+        if (!read_tile_member(reading, key, &tile)) {
+            return false;
+        }
+    }
+    buf_add(items, &tile, sizeof tile);
     return is_end;
 }
 
@@ -442,6 +523,9 @@ static bool read_member(struct reading *reading, struct json_string key, struct 
     if (json_string_is(key, "levels")) {
         return READ_ITEMS(reading, JSON_ARRAY, read_level, manifest->levels,
                           &manifest->level_count);
+    }
+    if (json_string_is(key, "tiles")) {
+        return READ_ITEMS(reading, JSON_ARRAY, read_tile, manifest->tiles, &manifest->tile_count);
     }
     if (json_string_is(key, "warnings")) {
         return READ_ITEMS(reading, JSON_ARRAY, read_warning, manifest->warnings,

@@ -13,7 +13,9 @@
  *           "inputs": [{"name", "bytes", "digest", "features",
  *                       "crs", "operation", "accuracy_m", "notes"}],
  *           "counts": {"name": number, ...},
- *           "levels": [{"level", "tiles", "bytes", "error_min_m", "error_max_m"}],
+ *           "levels": [{"level", "tiles", "features", "triangles", "bytes",
+ *                       "error_min_m", "error_median_m", "error_max_m"}],
+ *           "tiles": [{"name", "level", "features", "triangles", "error_m"}],
  *           "warnings": [{"level", "kind", "count"}],
  *           "beside": ["name", ...],
  *           "files": [{"name", "bytes", "digest"}]}
@@ -54,8 +56,17 @@ struct manifest_input {
 struct manifest_level {
     uint32_t level; /* 0 the root */
     uint64_t tile_count;
+    uint64_t feature_count; /* shown: one that is cut counts in every tile */
+    uint64_t triangle_count;
     uint64_t bytes;
-    double error_min_m, error_max_m;
+    double error_min_m, error_median_m, error_max_m; /* of its tiles */
+};
+
+struct manifest_tile {
+    struct text name; /* of its content */
+    uint32_t level;
+    uint64_t feature_count, triangle_count;
+    double error_m; /* certified, before --error-factor */
 };
 
 struct manifest_warning {
@@ -81,6 +92,8 @@ struct manifest {
     size_t count_count;
     struct manifest_level *levels;
     size_t level_count;
+    struct manifest_tile *tiles; /* from the root down */
+    size_t tile_count;
     struct manifest_warning *warnings;
     size_t warning_count;
     struct text *beside; /* files too large for the archive, standing beside it; see publish.h */

@@ -6,6 +6,23 @@
 #include "formats/manifest.h"
 #include "tiler/scene.h"
 
+/* What tiles at each depth of the tree show, and how far that is from full
+ * detail. */
+static void print_levels(const struct manifest *manifest, struct buf *out)
+{
+    if (manifest->level_count > 0) {
+        buf_add_text(out, "level  tiles   features  triangles         bytes   error: median"
+                          "      most, metres\n");
+    }
+    for (size_t i = 0; i < manifest->level_count; i++) {
+        const struct manifest_level *level = &manifest->levels[i];
+        buf_print(out, "%5u %6llu %10llu %10llu %13llu %15.2f %9.2f\n", level->level,
+                  (unsigned long long)level->tile_count, (unsigned long long)level->feature_count,
+                  (unsigned long long)level->triangle_count, (unsigned long long)level->bytes,
+                  level->error_median_m, level->error_max_m);
+    }
+}
+
 static void print_text(const struct manifest *manifest, const struct earth_point *middle,
                        double radius_m, double ground_m, const char *path, struct buf *out)
 {
@@ -28,13 +45,7 @@ static void print_text(const struct manifest *manifest, const struct earth_point
         buf_print(out, "  %-20.*s %10llu\n", TEXT_ARGS(manifest->counts[i].name),
                   (unsigned long long)manifest->counts[i].value);
     }
-    buf_print(out, "level  tiles         bytes   error least      most, metres\n");
-    for (size_t i = 0; i < manifest->level_count; i++) {
-        const struct manifest_level *level = &manifest->levels[i];
-        buf_print(out, "%5u %6llu %13llu %13.2f %9.2f\n", level->level,
-                  (unsigned long long)level->tile_count, (unsigned long long)level->bytes,
-                  level->error_min_m, level->error_max_m);
-    }
+    print_levels(manifest, out);
     for (size_t i = 0; i < manifest->warning_count; i++) {
         const struct manifest_warning *warning = &manifest->warnings[i];
         buf_print(out, "%.*s: %.*s x %llu\n", TEXT_ARGS(warning->level), TEXT_ARGS(warning->kind),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tiler/manifest_fill.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { OPTIONS_MAX = 16, LEVELS_MAX = 64 };
 
@@ -134,33 +136,72 @@ static bool fill_counts(struct run *run, struct manifest *out, struct err *err)
     return true;
 }
 
+static int compare_errors(const void *a, const void *b)
+{
+    const struct manifest_tile *left = a;
+    const struct manifest_tile *right = b;
+    return (left->error_m > right->error_m) - (left->error_m < right->error_m);
+}
+
+/* The median of two tiles is the upper one. */
+static void find_medians(const struct manifest *manifest, struct manifest_tile *sorted,
+                         struct manifest_level *levels, size_t level_count)
+{
+    memcpy(sorted, manifest->tiles, manifest->tile_count * sizeof sorted[0]);
+    qsort(sorted, manifest->tile_count, sizeof sorted[0], compare_errors);
+    uint64_t seen[LEVELS_MAX] = {0};
+    for (size_t i = 0; i < manifest->tile_count; i++) {
+        const uint32_t level = sorted[i].level;
+        assert(level < level_count);
+        if (seen[level]++ == levels[level].tile_count / 2) {
+            levels[level].error_median_m = sorted[i].error_m;
+        }
+    }
+}
+
+static void add_to_level(const struct run_node *node, uint32_t depth, struct manifest_level *level)
+{
+    if (level->tile_count == 0) {
+        *level = (struct manifest_level){
+            .level = depth, .error_min_m = node->error_m, .error_max_m = node->error_m};
+    }
+    level->tile_count++;
+    level->feature_count += node->shown_count;
+    level->triangle_count += node->triangle_count;
+    level->bytes += node->content_bytes;
+    level->error_min_m = fmin(level->error_min_m, node->error_m);
+    level->error_max_m = fmax(level->error_max_m, node->error_m);
+}
+
 /* Parents stand after their children: depths are found from the root down. */
 static bool fill_levels(struct run *run, struct manifest *out, struct err *err)
 {
     const size_t node_count = run_node_count(run);
     const struct run_node *nodes = run_nodes(run);
     struct manifest_level *levels = arena_array(&run->arena, struct manifest_level, LEVELS_MAX);
-    uint8_t *depths = arena_array(&run->arena, uint8_t, node_count);
-    if (levels == NULL || depths == NULL) {
+    struct manifest_tile *tiles = arena_array(&run->arena, struct manifest_tile, node_count);
+    struct manifest_tile *sorted = arena_array(&run->arena, struct manifest_tile, node_count);
+    uint32_t *depths = arena_array(&run->arena, uint32_t, node_count);
+    if (levels == NULL || tiles == NULL || sorted == NULL || depths == NULL) {
         return arena_full(&run->arena, err);
     }
     size_t level_count = 0;
     for (size_t i = node_count; i-- > 0;) {
-        depths[i] = nodes[i].parent == RUN_NO_NODE ? 0 : (uint8_t)(depths[nodes[i].parent] + 1);
-        struct manifest_level *level = &levels[depths[i]];
-        if (level->tile_count == 0) {
-            *level = (struct manifest_level){.level = depths[i],
-                                             .error_min_m = nodes[i].error_m,
-                                             .error_max_m = nodes[i].error_m};
-        }
-        level->tile_count++;
-        level->bytes += nodes[i].content_bytes;
-        level->error_min_m = fmin(level->error_min_m, nodes[i].error_m);
-        level->error_max_m = fmax(level->error_max_m, nodes[i].error_m);
+        const struct run_node *node = &nodes[i];
+        depths[i] = node->parent == RUN_NO_NODE ? 0 : depths[node->parent] + 1;
+        assert(depths[i] < LEVELS_MAX);
+        add_to_level(node, depths[i], &levels[depths[i]]);
         level_count = depths[i] + (size_t)1 > level_count ? depths[i] + (size_t)1 : level_count;
+        tiles[out->tile_count++] = (struct manifest_tile){.name = text_of(node->content),
+                                                          .level = depths[i],
+                                                          .feature_count = node->shown_count,
+                                                          .triangle_count = node->triangle_count,
+                                                          .error_m = node->error_m};
     }
+    out->tiles = tiles;
     out->levels = levels;
     out->level_count = level_count;
+    find_medians(out, sorted, levels, level_count);
     return true;
 }
 
