@@ -13,8 +13,10 @@
 #include "tiler/skyline.h"
 
 /* Texels around a chart that repeat its edge. Charts stand on multiples of as
- * many, so that blocks of 4 x 4 (texture compression in a viewer) never mix two. */
-enum { GUTTER = 4 };
+ * many, so that blocks of 4 x 4 (texture compression in a viewer) never mix two.
+ * JPEG has one colour difference for two texels, in blocks of 16: larger charts
+ * stand on those, or their edges take on their neighbours' colours. */
+enum { GUTTER = 4, BLOCK = 16, BLOCK_SIDE_MIN = 64 };
 
 /* Lettering on facades stays sharp; below, it frays visibly. */
 enum { JPEG_QUALITY = 85, WEBP_QUALITY = 80 };
@@ -90,9 +92,21 @@ static bool is_one_class(const struct chart *a, const struct chart *b)
 }
 
 /* A side with its gutters, on the grid. */
-static uint32_t padded(uint32_t side)
+static uint32_t padded(const struct chart *chart, uint32_t side)
 {
-    return (side + 2 * GUTTER + 3) / 4 * 4;
+    const bool is_large = chart->width >= BLOCK_SIDE_MIN && chart->height >= BLOCK_SIDE_MIN;
+    const uint32_t step = is_large ? BLOCK : GUTTER;
+    return (side + 2 * GUTTER + step - 1) / step * step;
+}
+
+static uint32_t padded_width(const struct chart *chart)
+{
+    return padded(chart, chart->width);
+}
+
+static uint32_t padded_height(const struct chart *chart)
+{
+    return padded(chart, chart->height);
 }
 
 static uint32_t page_width(struct chart *const *charts, size_t count)
@@ -100,8 +114,8 @@ static uint32_t page_width(struct chart *const *charts, size_t count)
     double area = 0;
     uint32_t widest = 0;
     for (size_t i = 0; i < count; i++) {
-        const uint32_t width = padded(charts[i]->width);
-        area += (double)width * padded(charts[i]->height);
+        const uint32_t width = padded_width(charts[i]);
+        area += (double)width * padded_height(charts[i]);
         widest = width > widest ? width : widest;
     }
     const double side = fmin(sqrt(area * PAGE_SLACK), ATLAS_SIDE_MAX);
@@ -133,7 +147,7 @@ static bool pack_class(struct making *m, struct chart **charts, size_t count, st
             uint32_t x;
             uint32_t y;
             struct chart *chart = charts[i];
-            if (skyline_place(&page, padded(chart->width), padded(chart->height), &x, &y)) {
+            if (skyline_place(&page, padded_width(chart), padded_height(chart), &x, &y)) {
                 chart->page = (int32_t)number;
                 chart->x = x + GUTTER;
                 chart->y = y + GUTTER;
@@ -280,8 +294,13 @@ static bool paint_image(struct making *m, struct image *page, struct chart *cons
         const struct resample_part part = {(double)chart->x0 * across, (double)chart->y0 * down,
                                            (double)chart->x1 * across, (double)chart->y1 * down,
                                            chart->wrap};
-        const struct resample_place place = {
-            page, chart->x, chart->y, chart->width, chart->height, chart->is_repeat ? 0 : GUTTER};
+        struct resample_place place = {page,          chart->x, chart->y, chart->width,
+                                       chart->height, 0,        0,        0};
+        if (!chart->is_repeat) {
+            place.gutter = GUTTER;
+            place.extra_x = padded_width(chart) - chart->width - 2 * GUTTER;
+            place.extra_y = padded_height(chart) - chart->height - 2 * GUTTER;
+        }
         ok = resample_part(&hold.image, &part, chart->alpha, images_light(m->request->images),
                            &place, m->scratch, err);
     }
@@ -432,7 +451,7 @@ bool atlas_make(const struct atlas_request *request, struct arena *tile, struct 
                 struct atlas *out, struct err *err)
 {
     const struct chart_options options = {.texel_m = request->texel_m,
-                                          .side_max = ATLAS_SIDE_MAX - 2 * GUTTER,
+                                          .side_max = ATLAS_SIDE_MAX - 2 * GUTTER - BLOCK,
                                           .is_opaque = request->format == ATLAS_JPEG};
     const struct arena_mark mark = arena_mark(scratch);
     struct making m = {.request = request, .tile = tile, .scratch = scratch};

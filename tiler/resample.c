@@ -268,15 +268,19 @@ static void add_gutter(const struct resample_place *place)
         uint8_t *row = pixel_at(place, 0, y);
         for (uint32_t x = 1; x <= g; x++) {
             memcpy(row - 4 * (size_t)x, row, 4);
+        }
+        for (uint32_t x = 1; x <= g + place->extra_x; x++) {
             memcpy(row + 4 * ((size_t)place->width - 1 + x), row + 4 * ((size_t)place->width - 1),
                    4);
         }
     }
-    const size_t bytes = 4 * ((size_t)place->width + 2 * (size_t)g);
+    const size_t bytes = 4 * ((size_t)place->width + 2 * (size_t)g + place->extra_x);
     uint8_t *top = pixel_at(place, 0, 0) - 4 * (size_t)g;
     uint8_t *bottom = pixel_at(place, 0, place->height - 1) - 4 * (size_t)g;
     for (uint32_t y = 1; y <= g; y++) {
         memcpy(top - stride * y, top, bytes);
+    }
+    for (uint32_t y = 1; y <= g + place->extra_y; y++) {
         memcpy(bottom + stride * y, bottom, bytes);
     }
 }
@@ -287,8 +291,8 @@ bool resample_part(const struct image *from, const struct resample_part *part,
 {
     assert(place->width > 0 && place->height > 0);
     assert(place->x >= place->gutter && place->y >= place->gutter);
-    assert(place->x + place->width + place->gutter <= place->image->width);
-    assert(place->y + place->height + place->gutter <= place->image->height);
+    assert(place->x + place->width + place->gutter + place->extra_x <= place->image->width);
+    assert(place->y + place->height + place->gutter + place->extra_y <= place->image->height);
     const struct arena_mark mark = arena_mark(scratch);
     bool ok = true;
     if (is_whole(part, place)) {

@@ -26,6 +26,7 @@ struct resample_place {
     struct image *image;
     uint32_t x, y, width, height;
     uint32_t gutter;
+    uint32_t extra_x, extra_y; /* more of it to the right and below */
 };
 
 /*
