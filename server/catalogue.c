@@ -87,6 +87,61 @@ static bool name_entry(const char *path, struct arena *memory, const char **out,
     return true;
 }
 
+/* ---- side-cars ---- */
+
+/* "city.json" for "city.3tz", "city/" and "city/tileset.json". */
+static bool name_sidecar(const char *path, struct arena *memory, const char **out, struct err *err)
+{
+    size_t size = strlen(path);
+    *out = NULL;
+    if (ends_with(path, "/tileset.json")) {
+        size -= strlen("/tileset.json");
+    } else if (ends_with(path, ".3tz") || ends_with(path, ".zip")) {
+        size -= 4;
+    } else if (ends_with(path, ".json")) {
+        return true; /* it would be its own */
+    }
+    while (size > 1 && path[size - 1] == '/') {
+        size--;
+    }
+    *out = arena_print(memory, "%.*s.json", (int)size, path);
+    return *out != NULL || arena_full(memory, err);
+}
+
+static void look_at(const char *path, struct stat *out)
+{
+    if (path == NULL || stat(path, out) != 0) {
+        *out = (struct stat){.st_size = -1};
+    }
+}
+
+static bool is_as_read(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_ino == b->st_ino &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static bool load_sidecar(struct catalogue_entry *entry, struct arena *memory, struct err *err)
+{
+    struct io_map map;
+    look_at(entry->sidecar_path, &entry->sidecar_as_read);
+    if (entry->sidecar_as_read.st_size < 0) {
+        return true;
+    }
+    if (entry->sidecar_as_read.st_size > SIDECAR_BYTES_MAX) {
+        return true; /* some other file */
+    }
+    if (!io_map(entry->sidecar_path, &map, err)) {
+        return false;
+    }
+    const bool ok = sidecar_read(map.bytes, memory, &entry->sidecar, err);
+    io_unmap(&map);
+    if (!ok) {
+        err_in_source(err, entry->sidecar_path);
+    }
+    return ok;
+}
+
 /* ---- entries ---- */
 
 static void note_error(const struct opening *opening, const char *path, struct err *what)
@@ -95,16 +150,6 @@ static void note_error(const struct opening *opening, const char *path, struct e
     if (opening->note != NULL) {
         opening->note(opening->argument, what);
     }
-}
-
-static struct catalogue_entry *find_linear(struct catalogue *catalogue, const char *id)
-{
-    for (size_t i = 0; i < catalogue->entry_count; i++) {
-        if (strcmp(catalogue->entries[i].id, id) == 0) {
-            return &catalogue->entries[i];
-        }
-    }
-    return NULL;
 }
 
 static bool grow(struct opening *opening, struct err *err)
@@ -172,39 +217,60 @@ static struct store *choose_store(const struct opening *opening,
     return NULL;
 }
 
+/* What the package is called: by its side-car, itself, or its file's name. */
+static bool describe(struct opening *opening, const char *path, struct catalogue_entry *entry,
+                     struct err *err)
+{
+    struct arena *memory = &opening->catalogue->memory;
+    const char *name;
+    struct err local;
+    if (!name_entry(path, memory, &name, err) ||
+        !name_sidecar(path, memory, &entry->sidecar_path, err)) {
+        return false;
+    }
+    /* A city model may well have this name: what is no side-car is looked over. */
+    if (!load_sidecar(entry, memory, &local)) {
+        note_error(opening, path, &local);
+        entry->sidecar = (struct sidecar){.id = NULL};
+    }
+    entry->id = entry->sidecar.id != NULL ? entry->sidecar.id : name;
+    return true;
+}
+
+static bool name_title(struct arena *memory, struct catalogue_entry *entry, struct err *err)
+{
+    const struct text title = store_facts(entry->stores[0])->title;
+    const char *said = sidecar_title(&entry->sidecar, (struct text){NULL, 0});
+    if (said != NULL || title.size == 0) {
+        entry->title = said != NULL ? said : entry->id;
+        return true;
+    }
+    entry->title = arena_print(memory, "%.*s", TEXT_ARGS(title));
+    return entry->title != NULL || arena_full(memory, err);
+}
+
 static bool add_package(struct opening *opening, const char *path, struct err *err)
 {
     struct catalogue *catalogue = opening->catalogue;
+    struct catalogue_entry entry = {.order = catalogue->entry_count};
     struct err local;
-    const char *id;
-    if (!name_entry(path, &catalogue->memory, &id, &local)) {
+    if (!describe(opening, path, &entry, &local)) {
         note_error(opening, path, &local);
-        return true;
-    }
-    if (find_linear(catalogue, id) != NULL) {
-        err_set(&local, ERR_SCHEMA, "another package has the id '%s': rename one", id);
-        note_error(opening, path, &local);
-        return true;
+        return true; /* and it is tried again */
     }
     const struct catalogue_entry *before =
-        opening->previous == NULL ? NULL : catalogue_find(opening->previous, text_of(id));
+        opening->previous == NULL ? NULL : catalogue_find(opening->previous, text_of(entry.id));
     struct store *store = choose_store(opening, before, path, &local);
     if (store == NULL) {
         return true;
     }
-    const struct text title = store_facts(store)->title;
-    char *shown = arena_array(&catalogue->memory, char, title.size + 1);
-    if (shown == NULL || !grow(opening, err)) {
+    entry.stores[entry.store_count++] = store;
+    if (!name_title(&catalogue->memory, &entry, err) || !grow(opening, err)) {
         store_drop(store);
-        return shown == NULL ? arena_full(&catalogue->memory, err) : false;
+        return false;
     }
-    if (title.size > 0) {
-        memcpy(shown, title.data, title.size);
-    }
-    struct catalogue_entry *entry = &catalogue->entries[catalogue->entry_count++];
-    *entry = (struct catalogue_entry){.id = id, .title = title.size > 0 ? shown : id};
-    entry->stores[entry->store_count++] = store;
-    add_older(opening, entry, before);
+    add_older(opening, &entry, before);
+    catalogue->entries[catalogue->entry_count++] = entry;
     return true;
 }
 
@@ -300,26 +366,118 @@ static int compare_entries(const void *a, const void *b)
 {
     const struct catalogue_entry *left = a;
     const struct catalogue_entry *right = b;
-    return strcmp(left->id, right->id);
+    const int order = strcmp(left->id, right->id);
+    return order != 0 ? order : left->order < right->order ? -1 : left->order > right->order;
 }
 
-/* Sorts entries by id, and their paths apart from them. */
-static bool sort_entries(struct catalogue *catalogue, struct err *err)
+static void drop_entry(const struct catalogue_entry *entry)
 {
-    const size_t count = catalogue->entry_count;
+    for (size_t k = 0; k < entry->store_count; k++) {
+        store_drop(entry->stores[k]);
+    }
+}
+
+/* Of entries with one id the first that was found stays. They are sorted. */
+static void refuse_twins(const struct opening *opening)
+{
+    struct catalogue *catalogue = opening->catalogue;
+    size_t kept = 0;
+    for (size_t i = 0; i < catalogue->entry_count; i++) {
+        const struct catalogue_entry *entry = &catalogue->entries[i];
+        if (kept > 0 && strcmp(catalogue->entries[kept - 1].id, entry->id) == 0) {
+            struct err local;
+            err_set(&local, ERR_SCHEMA, "another package has the id '%s': rename one", entry->id);
+            note_error(opening, store_path(entry->stores[0]), &local);
+            drop_entry(entry);
+            continue;
+        }
+        if (kept != i) {
+            catalogue->entries[kept] = *entry;
+        }
+        kept++;
+    }
+    catalogue->entry_count = kept;
+}
+
+static int compare_aliases(const void *a, const void *b)
+{
+    const struct catalogue_alias *left = a;
+    const struct catalogue_alias *right = b;
+    const int order = strcmp(left->name, right->name);
+    return order != 0 ? order
+                      : (left->entry->order > right->entry->order) -
+                            (left->entry->order < right->entry->order);
+}
+
+/* Keeps aliases that are nobody's id and nobody else's alias. They are sorted. */
+static void refuse_twin_aliases(const struct opening *opening)
+{
+    struct catalogue *catalogue = opening->catalogue;
+    const size_t count = catalogue->alias_count;
+    size_t kept = 0;
+    catalogue->alias_count = 0; /* so that only ids are found */
+    for (size_t i = 0; i < count; i++) {
+        const struct catalogue_alias *alias = &catalogue->aliases[i];
+        const bool is_taken =
+            catalogue_find(catalogue, text_of(alias->name)) != NULL ||
+            (kept > 0 && strcmp(catalogue->aliases[kept - 1].name, alias->name) == 0);
+        if (is_taken) {
+            struct err local;
+            err_set(&local, ERR_SCHEMA, "alias '%s' is another package's id or alias", alias->name);
+            note_error(opening, alias->entry->sidecar_path, &local);
+        } else {
+            catalogue->aliases[kept++] = *alias;
+        }
+    }
+    catalogue->alias_count = kept;
+}
+
+static bool collect_aliases(const struct opening *opening, struct err *err)
+{
+    struct catalogue *catalogue = opening->catalogue;
+    size_t count = 0;
+    for (size_t i = 0; i < catalogue->entry_count; i++) {
+        count += catalogue->entries[i].sidecar.alias_count;
+    }
     if (count == 0) {
         return true;
     }
+    catalogue->aliases = arena_array(&catalogue->memory, struct catalogue_alias, count);
+    if (catalogue->aliases == NULL) {
+        return arena_full(&catalogue->memory, err);
+    }
+    for (size_t i = 0; i < catalogue->entry_count; i++) {
+        const struct catalogue_entry *entry = &catalogue->entries[i];
+        for (size_t k = 0; k < entry->sidecar.alias_count; k++) {
+            catalogue->aliases[catalogue->alias_count++] =
+                (struct catalogue_alias){entry->sidecar.aliases[k], entry};
+        }
+    }
+    qsort(catalogue->aliases, count, sizeof catalogue->aliases[0], compare_aliases);
+    refuse_twin_aliases(opening);
+    return true;
+}
+
+/* Sorts entries by id, and their paths apart from them. */
+static bool sort_entries(const struct opening *opening, struct err *err)
+{
+    struct catalogue *catalogue = opening->catalogue;
+    if (catalogue->entry_count == 0) {
+        return true;
+    }
+    qsort(catalogue->entries, catalogue->entry_count, sizeof catalogue->entries[0],
+          compare_entries);
+    refuse_twins(opening);
+    const size_t count = catalogue->entry_count;
     catalogue->paths = arena_array(&catalogue->memory, const char *, count);
     if (catalogue->paths == NULL) {
         return arena_full(&catalogue->memory, err);
     }
-    qsort(catalogue->entries, count, sizeof catalogue->entries[0], compare_entries);
     for (size_t i = 0; i < count; i++) {
         catalogue->paths[i] = store_path(catalogue->entries[i].stores[0]);
     }
     qsort(catalogue->paths, count, sizeof catalogue->paths[0], compare_names);
-    return true;
+    return collect_aliases(opening, err);
 }
 
 static void mark_stores(const struct catalogue *catalogue)
@@ -365,7 +523,7 @@ bool catalogue_open(const struct catalogue_options *options, const struct catalo
             return false;
         }
     }
-    if (!sort_entries(catalogue, err)) {
+    if (!sort_entries(&opening, err)) {
         catalogue_drop(catalogue);
         return false;
     }
@@ -381,15 +539,32 @@ void catalogue_drop(struct catalogue *catalogue)
         return;
     }
     for (size_t i = 0; i < catalogue->entry_count; i++) {
-        for (size_t k = 0; k < catalogue->entries[i].store_count; k++) {
-            store_drop(catalogue->entries[i].stores[k]);
-        }
+        drop_entry(&catalogue->entries[i]);
     }
     store_drop(catalogue->viewer);
     store_drop(catalogue->cesium);
     access_drop(catalogue->access);
     struct arena memory = catalogue->memory; /* the catalogue lies in it */
     arena_release(&memory);
+}
+
+static const struct catalogue_entry *find_alias(const struct catalogue *catalogue, struct text id)
+{
+    size_t low = 0;
+    size_t high = catalogue->alias_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = text_compare(text_of(catalogue->aliases[middle].name), id);
+        if (order == 0) {
+            return catalogue->aliases[middle].entry;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
 }
 
 const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, struct text id)
@@ -408,7 +583,7 @@ const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, 
             high = middle;
         }
     }
-    return NULL;
+    return find_alias(catalogue, id);
 }
 
 bool catalogue_equals(const struct catalogue *a, const struct catalogue *b)
@@ -419,7 +594,8 @@ bool catalogue_equals(const struct catalogue *a, const struct catalogue *b)
     for (size_t i = 0; i < a->entry_count; i++) {
         const struct catalogue_entry *left = &a->entries[i];
         const struct catalogue_entry *right = &b->entries[i];
-        if (strcmp(left->id, right->id) != 0 || left->store_count != right->store_count) {
+        if (strcmp(left->id, right->id) != 0 || left->store_count != right->store_count ||
+            !is_as_read(&left->sidecar_as_read, &right->sidecar_as_read)) {
             return false;
         }
         for (size_t k = 0; k < left->store_count; k++) {
@@ -458,7 +634,10 @@ static bool has_news(const struct catalogue *catalogue, const char *path)
 bool catalogue_is_stale(const struct catalogue *catalogue, const struct catalogue_options *options)
 {
     for (size_t i = 0; i < catalogue->entry_count; i++) {
-        if (store_is_stale(catalogue->entries[i].stores[0])) {
+        const struct catalogue_entry *entry = &catalogue->entries[i];
+        struct stat now;
+        look_at(entry->sidecar_path, &now);
+        if (store_is_stale(entry->stores[0]) || !is_as_read(&now, &entry->sidecar_as_read)) {
             return true;
         }
     }

@@ -10,7 +10,8 @@
  * store whose package is the same as before, and puts it in the old one's place;
  * workers see that at their next turn. A package that was replaced keeps its old
  * store for a while, behind the new one: a viewer that holds the old tileset.json
- * still gets its tiles.
+ * still gets its tiles. Ids and aliases are unique: of two packages that claim one,
+ * the first keeps it and the other is named in a note.
  *
  * Threads  A catalogue is shared and read only. struct catalogue_current is the
  *          one place that changes; its functions lock.
@@ -18,20 +19,31 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "formats/base/err.h"
 #include "server/access.h"
+#include "server/sidecar.h"
 #include "server/store.h"
 
 /* Revisions of one package that answer: the newest first. */
 enum { CATALOGUE_REVISIONS_MAX = 8, CATALOGUE_ENTRIES_MAX = 100000 };
 
 struct catalogue_entry {
-    const char *id;    /* the name of the file or folder, without ".3tz" */
-    const char *title; /* never empty: the id when the package has none */
+    const char *id;    /* the side-car's, else the name of the file or folder without ".3tz" */
+    const char *title; /* never empty: the id when nobody gave one */
+    struct sidecar sidecar;
+    const char *sidecar_path; /* where it is, or would be; NULL: the package has no place for one */
+    struct stat sidecar_as_read; /* st_size is -1 when there was none */
+    size_t order;                /* in which it was found */
     struct store *stores[CATALOGUE_REVISIONS_MAX];
     int64_t retired_s[CATALOGUE_REVISIONS_MAX]; /* when it stopped being the newest */
     size_t store_count;                         /* 1 or more */
+};
+
+struct catalogue_alias {
+    const char *name;
+    const struct catalogue_entry *entry;
 };
 
 struct catalogue {
@@ -40,7 +52,9 @@ struct catalogue {
     uint64_t number;                 /* one more than the catalogue's before */
     struct catalogue_entry *entries; /* sorted by id */
     size_t entry_count;
-    const char **paths;    /* of the entries' newest stores, sorted */
+    const char **paths;              /* of the entries' newest stores, sorted */
+    struct catalogue_alias *aliases; /* sorted by name */
+    size_t alias_count;
     struct store *viewer;  /* the viewer's page, or NULL */
     struct store *cesium;  /* CesiumJS, or NULL */
     struct access *access; /* who may do what */
@@ -78,7 +92,7 @@ void catalogue_drop(struct catalogue *catalogue); /* NULL is fine */
 /* True when both serve the same stores under the same ids to the same callers. */
 bool catalogue_equals(const struct catalogue *a, const struct catalogue *b);
 
-/* The entry of that id or NULL. */
+/* The entry of that id or alias, or NULL. */
 const struct catalogue_entry *catalogue_find(const struct catalogue *catalogue, struct text id);
 
 /* True when reloading would change something. Looks at every path and at every

@@ -75,6 +75,7 @@ void guard_header(struct guard *guard, struct text key, struct text value)
     } kept[] = {
         {"Accept", &request->accept},
         {"Accept-Encoding", &request->accept_encoding},
+        {"Accept-Language", &request->accept_language},
         {"If-None-Match", &request->if_none_match},
         {"If-Match", &request->if_match},
         {"Range", &request->range},

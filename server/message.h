@@ -35,6 +35,7 @@ struct request {
     struct text host;
     struct text accept;
     struct text accept_encoding;
+    struct text accept_language;
     struct text if_none_match;
     struct text if_match;
     struct text range;
@@ -164,6 +165,9 @@ char *message_keep(struct arena *request, struct text text);
 
 /* Media type by the ending of a file's name; "application/octet-stream". */
 const char *message_media_type(struct text name);
+
+/* True for "application/json", "application/geo+json; charset=utf-8" and the like. */
+bool message_is_json(struct text content_type);
 
 /* "Not Found", for problem documents. */
 const char *message_status_title(unsigned status);
