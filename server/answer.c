@@ -140,7 +140,9 @@ void answer_document(struct visit *visit, const char *type, struct buf *json)
     out->is_private = is_private;
     response_add(out, "ETag", answer_keep(visit, etag));
     response_add(out, "Cache-Control", caching(visit, "no-cache", "private, no-cache"));
-    response_add(out, "Vary", is_private ? "Accept, Authorization, X-API-Key" : "Accept");
+    response_add(out, "Vary",
+                 is_private ? "Accept, Accept-Language, Authorization, X-API-Key"
+                            : "Accept, Accept-Language");
     if (!is_known) {
         response_add(out, "Content-Type", visit->wants_html ? "text/html; charset=utf-8" : type);
         out->bytes = bytes;
@@ -353,30 +355,36 @@ static void print_sent(struct buf *json, struct text sent)
     }
 }
 
-void answer_print_here(struct buf *json, const struct visit *visit, const char *rel,
-                       const char *type, const char *name, const char *value)
+void answer_print_url(struct buf *out, const struct visit *visit, const char *name,
+                      const char *value)
 {
     struct text rest = visit->request->query;
     struct text key;
     struct text sent;
     char mark = '?';
-    json_write_comma(json);
-    buf_print(json, "{\"rel\":\"%s\",\"type\":\"%s\",\"href\":\"", rel, type);
-    answer_print_base(json, visit);
-    print_sent(json, visit->request->path);
+    answer_print_base(out, visit);
+    print_sent(out, visit->request->path);
     while (message_query_next(&rest, &key, &sent)) {
         if ((name != NULL && text_is(key, name)) || text_is(key, "access_token") ||
             text_is(key, "key")) {
             continue; /* no link carries a key */
         }
-        buf_add_byte(json, (uint8_t)mark);
-        print_sent(json, key);
-        buf_add_byte(json, '=');
-        print_sent(json, sent);
+        buf_add_byte(out, (uint8_t)mark);
+        print_sent(out, key);
+        buf_add_byte(out, '=');
+        print_sent(out, sent);
         mark = '&';
     }
     if (name != NULL) {
-        buf_print(json, "%c%s=%s", mark, name, value);
+        buf_print(out, "%c%s=%s", mark, name, value);
     }
+}
+
+void answer_print_here(struct buf *json, const struct visit *visit, const char *rel,
+                       const char *type, const char *name, const char *value)
+{
+    json_write_comma(json);
+    buf_print(json, "{\"rel\":\"%s\",\"type\":\"%s\",\"href\":\"", rel, type);
+    answer_print_url(json, visit, name, value);
     buf_add_text(json, "\"}");
 }

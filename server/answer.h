@@ -107,8 +107,12 @@ void answer_print_base(struct buf *json, const struct visit *visit);
 void answer_print_links(struct buf *json, const struct visit *visit,
                         const struct answer_link *links, size_t count);
 
-/* The link to this same address in another form or on another page: the request's
- * query with `name` set to `value`. A comma first when one is due. */
+/* This same address: the request's path and query without keys, with `name` set to
+ * `value` (NULL: as it is). */
+void answer_print_url(struct buf *out, const struct visit *visit, const char *name,
+                      const char *value);
+
+/* A link to it, in another form or on another page. A comma first when one is due. */
 void answer_print_here(struct buf *json, const struct visit *visit, const char *rel,
                        const char *type, const char *name, const char *value);
 

@@ -16,6 +16,7 @@
 
 #include "formats/base/io.h"
 #include "server/admin.h"
+#include "server/attributes.h"
 #include "server/crowd.h"
 #include "server/deadline.h"
 #include "server/guard.h"
@@ -66,6 +67,7 @@ struct worker {
     struct catalogue *catalogue;
     unsigned generation;
     struct store_cache *cache;
+    struct attributes *attributes;
     struct access_log_lines lines;
     struct usage_tally *tally;
     struct metrics metrics;
@@ -230,6 +232,7 @@ static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *
     const struct http_options *options = &worker->http->options;
     const struct routes_context context = {.catalogue = worker->catalogue,
                                            .cache = worker->cache,
+                                           .attributes = worker->attributes,
                                            .limiter = worker->http->limiter,
                                            .address_rate = options->address_rate,
                                            .public_url = options->public_url,
@@ -561,6 +564,7 @@ static void follow_catalogue(struct worker *worker)
     worker->generation = generation;
     if (old != NULL) {
         store_cache_retain(worker->cache, worker->catalogue->number);
+        attributes_retain(worker->attributes, worker->catalogue->number);
         catalogue_drop(old);
     }
 }
@@ -650,6 +654,7 @@ static void close_worker(struct worker *worker)
         close(worker->wake_fd);
     }
     usage_tally_close(worker->tally);
+    attributes_close(worker->attributes);
     store_cache_close(worker->cache);
     catalogue_drop(worker->catalogue);
     access_log_lines_release(&worker->lines);
@@ -694,7 +699,8 @@ static bool open_worker(struct worker *worker, struct err *err)
     access_log_lines_init(&worker->lines);
     const struct store_cache_options cache = {
         worker->is_admin ? ADMIN_CACHE_SLOTS : options->cache_slots, EXPANDED_KEPT_BYTES};
-    if (!store_cache_open(cache, &worker->cache, err) || !usage_tally_open(&worker->tally, err)) {
+    if (!store_cache_open(cache, &worker->cache, err) || !usage_tally_open(&worker->tally, err) ||
+        !attributes_open(&worker->attributes, err)) {
         return false;
     }
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -462,6 +462,14 @@ const char *message_media_type(struct text name)
     return "application/octet-stream";
 }
 
+bool message_is_json(struct text content_type)
+{
+    int ignored;
+    const struct text type = read_weighted(content_type, &ignored);
+    return same_word(type, "application/json") ||
+           (type.size > 5 && strncasecmp(type.data + type.size - 5, "+json", 5) == 0);
+}
+
 const char *message_status_title(unsigned status)
 {
     static const struct {

@@ -5,11 +5,14 @@
 #include <stdio.h>
 
 #include "formats/json_write.h"
+#include "formats/query.h"
 #include "server/routes.h"
 
 #define REL_GEOVOLUMES "http://www.opengis.net/def/rel/ogc/1.0/3d-geovolumes"
 #define REL_CONFORMANCE "http://www.opengis.net/def/rel/ogc/1.0/conformance"
 #define REL_DATA "http://www.opengis.net/def/rel/ogc/1.0/data"
+#define REL_QUERYABLES "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+#define REL_SCHEMA "http://www.opengis.net/def/rel/ogc/1.0/schema"
 #define CRS84 "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 #define CRS84H "http://www.opengis.net/def/crs/OGC/0/CRS84h"
 
@@ -76,6 +79,19 @@ void ogc_conformance(struct visit *visit)
         "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/html",
         "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/oas30",
         "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/html",
+        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+        "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
+        "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
+        "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables-query-parameters",
+        "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+        "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+        "http://www.opengis.net/spec/cql2/1.0/conf/cql2-text",
+        "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
+        "http://www.opengis.net/spec/cql2/1.0/conf/advanced-comparison-operators",
+        "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
         "https://www.opengis.net/spec/ogcapi-geovolumes-1/1.0/conf/core",
         "https://www.opengis.net/spec/ogcapi-geovolumes-1/1.0/conf/3d-tiles",
     };
@@ -133,7 +149,41 @@ static void print_storey(struct buf *json, const struct catalogue_entry *entry)
         buf_print(json, ",\"feature_count\":%llu", (unsigned long long)facts->feature_count);
     }
     print_texts(json, "source_crs", facts->crs);
+    print_texts(json, "department", text_of(entry->sidecar.department));
+    print_texts(json, "contact", text_of(entry->sidecar.contact));
+    if (entry->sidecar.title_count > 1) {
+        buf_add_text(json, ",\"titles\":{");
+        for (size_t i = 0; i < entry->sidecar.title_count; i++) {
+            json_write_comma(json);
+            json_write_text(json, text_of(entry->sidecar.titles[i].language));
+            buf_add_byte(json, ':');
+            json_write_text(json, text_of(entry->sidecar.titles[i].text));
+        }
+        buf_add_byte(json, '}');
+    }
     buf_add_byte(json, '}');
+}
+
+/* What features can be had in. A package of tiles only has no features. */
+static void print_systems(struct buf *json, bool has_items)
+{
+    if (!has_items) {
+        buf_add_text(json, ",\"crs\":[\"" CRS84H "\"]");
+    } else {
+        buf_add_text(json, ",\"itemType\":\"feature\",\"storageCrs\":\"" CRS84H
+                           "\",\"crs\":[\"" CRS84 "\"");
+        for (int crs = QUERY_CRS84H; crs <= QUERY_EPSG4490; crs++) {
+            buf_print(json, ",\"%s\"", query_crs_uri((enum query_crs)crs));
+        }
+        buf_add_byte(json, ']');
+    }
+    buf_add_text(json, ",\"collectionType\":\"3d-container\"");
+}
+
+static const char *title_of(const struct visit *visit, const struct catalogue_entry *entry)
+{
+    const char *said = sidecar_title(&entry->sidecar, visit->request->accept_language);
+    return said != NULL ? said : entry->title;
 }
 
 static void print_collection(struct buf *json, const struct visit *visit,
@@ -143,19 +193,26 @@ static void print_collection(struct buf *json, const struct visit *visit,
     buf_add_text(json, "{\"id\":");
     json_write_text(json, id);
     buf_add_text(json, ",\"title\":");
-    json_write_text(json, text_of(entry->title));
+    json_write_text(json, text_of(title_of(visit, entry)));
+    print_texts(json, "description", text_of(entry->sidecar.description));
     print_extent(json, store_facts(entry->stores[0]));
-    buf_add_text(json,
-                 ",\"crs\":[\"" CRS84H "\",\"" CRS84 "\"],\"collectionType\":\"3d-container\"");
+    const bool has_items = store_index(entry->stores[0]) != NULL;
+    print_systems(json, has_items);
     print_storey(json, entry);
     buf_add_byte(json, ',');
     const struct answer_link links[] = {
-        {is_alone ? "canonical" : "self", ANSWER_JSON, "/collections/", id, "", entry->title},
+        {is_alone ? "canonical" : "self", ANSWER_JSON, "/collections/", id, "",
+         title_of(visit, entry)},
         {REL_GEOVOLUMES, "application/3dtiles+json", "/collections/", id, "/3dtiles/tileset.json",
          "3D Tiles"},
         {REL_GEOVOLUMES, ANSWER_JSON, "/collections/", id, "/3dtiles/tileset.json", "3D Tiles"},
+        {"items", ANSWER_GEOJSON, "/collections/", id, "/items", "features"},
+        {"items", "text/html", "/collections/", id, "/items?f=html", "features"},
+        {REL_QUERYABLES, ANSWER_SCHEMA, "/collections/", id, "/queryables", "what to filter by"},
+        {REL_SCHEMA, ANSWER_SCHEMA, "/collections/", id, "/schema", "properties of features"},
     };
-    const size_t count = sizeof links / sizeof links[0];
+    const size_t all = sizeof links / sizeof links[0];
+    const size_t count = has_items ? all : all - 4;
     if (is_alone) {
         print_links(json, visit, links, count);
     } else {

@@ -24,8 +24,8 @@
 enum parameter_id {
     PARAMETER_F,          /* json, html */
     PARAMETER_F_FEATURE,  /* and attributes */
-    PARAMETER_F_FEATURES, /* and ids */
-    PARAMETER_F_FLOOD,    /* and ids, style */
+    PARAMETER_F_FEATURES, /* and attributes, ids */
+    PARAMETER_F_FLOOD,    /* and attributes, ids, style */
     PARAMETER_BBOX,
     PARAMETER_BBOX_CRS,
     PARAMETER_CLASS,

@@ -3,12 +3,21 @@
 
 #include <stdio.h>
 
+#include "server/items.h"
 #include "server/ogc.h"
 #include "server/tiles.h"
 
 enum { READS = MESSAGE_GET | MESSAGE_HEAD };
 
 #define BIT(id) PARAMETER_BIT(id)
+
+/* What every question to the features may say. */
+#define PAGE (BIT(LIMIT) | BIT(OFFSET))
+#define CHOICE                                                                                     \
+    (BIT(BBOX) | BIT(BBOX_CRS) | BIT(CLASS) | BIT(FILTER) | BIT(FILTER_CRS) | BIT(FILTER_LANG) |   \
+     BIT(GROUP) | BIT(ID) | BIT(IDS) | BIT(PARENT) | BIT(Q) | BIT(TILE))
+#define FORM (BIT(CRS) | BIT(PROPERTIES) | BIT(SKIP_GEOMETRY) | BIT(SORTBY))
+#define QUESTION (CHOICE | FORM | PAGE | BIT(F_FEATURES))
 
 /* ---- health ---- */
 
@@ -49,6 +58,39 @@ const struct route routes_table[] = {
         0, "application/vnd.maxar.archive.3tz+zip", "package", "The whole package as one file."},
     {READS, "/v1/assets/{collectionId}/endpoint", tiles_endpoint, ROUTE_FILE, ACCESS_TILES, 0,
         ANSWER_JSON, "assetEndpoint", "Where a package is, and a token for it, as Cesium ion says."},
+    {READS, "/collections/{collectionId}/items", items_list, ROUTE_FEATURES, ACCESS_ATTRIBUTES,
+        QUESTION | BIT(DATETIME), ANSWER_GEOJSON, "items", "Features: by box, id, attribute, filter."},
+    {READS, "/collections/{collectionId}/items/{featureId}", items_one, ROUTE_DOCUMENT,
+        ACCESS_ATTRIBUTES, BIT(F_FEATURE) | BIT(CRS) | BIT(PROPERTIES) | BIT(SKIP_GEOMETRY),
+        ANSWER_GEOJSON, "item", "One feature, or a group of them, with links to its tile."},
+    {READS, "/collections/{collectionId}/queryables", items_queryables, ROUTE_DOCUMENT,
+        ACCESS_ATTRIBUTES, BIT(F), ANSWER_SCHEMA, "queryables", "What can be filtered by."},
+    {READS, "/collections/{collectionId}/schema", items_schema, ROUTE_DOCUMENT, ACCESS_ATTRIBUTES,
+        BIT(F), ANSWER_SCHEMA, "schema", "The properties of features."},
+    {READS | MESSAGE_POST, "/collections/{collectionId}/search", items_list, ROUTE_FEATURES,
+        ACCESS_QUERIES, QUESTION, ANSWER_GEOJSON, "search",
+        "Words in names; as POST any question to the items that is too long for an address."},
+    {READS | MESSAGE_POST, "/collections/{collectionId}/position", items_position, ROUTE_FEATURES,
+        ACCESS_QUERIES, QUESTION | BIT(COORDS_POINT) | BIT(Z), ANSWER_GEOJSON, "position",
+        "What stands at a place."},
+    {READS | MESSAGE_POST, "/collections/{collectionId}/radius", items_radius, ROUTE_FEATURES,
+        ACCESS_QUERIES, QUESTION | BIT(COORDS_POINT) | BIT(WITHIN) | BIT(WITHIN_UNITS),
+        ANSWER_GEOJSON, "radius", "What stands around a place."},
+    {READS | MESSAGE_POST, "/collections/{collectionId}/area", items_area, ROUTE_FEATURES,
+        ACCESS_QUERIES, QUESTION | BIT(COORDS_AREA) | BIT(MIN_Z) | BIT(MAX_Z), ANSWER_GEOJSON,
+        "area", "What stands in an area, or in a prism over it."},
+    {READS | MESSAGE_POST, "/collections/{collectionId}/nearest", items_nearest, ROUTE_FEATURES,
+        ACCESS_QUERIES,
+        QUESTION | BIT(COORDS_POINT) | BIT(Z) | BIT(WITHIN) | BIT(WITHIN_UNITS) | BIT(K),
+        ANSWER_GEOJSON, "nearest", "What stands nearest to a place."},
+    {READS | MESSAGE_POST, "/collections/{collectionId}/ray", items_ray, ROUTE_FEATURES,
+        ACCESS_QUERIES, QUESTION | BIT(COORDS_RAY), ANSWER_GEOJSON, "ray",
+        "What stands in a line of sight."},
+    {READS | MESSAGE_POST, "/collections/{collectionId}/flood", items_flood, ROUTE_FEATURES,
+        ACCESS_QUERIES,
+        CHOICE | FORM | BIT(LIMIT_ALL) | BIT(OFFSET) | BIT(F_FLOOD) | BIT(COORDS_AREA) |
+            BIT(LEVEL) | BIT(DATUM) | BIT(DEPTH_FIELD) | BIT(SUM),
+        ANSWER_GEOJSON, "flood", "Which buildings and storeys stand below a level of water."},
     {READS, "/livez", answer_livez, ROUTE_SERVICE, ACCESS_OPEN, 0, "text/plain", "livez", ""},
     {READS, "/readyz", answer_readyz, ROUTE_SERVICE, ACCESS_OPEN, 0, "text/plain", "readyz", ""},
     {READS, "/viewer/cesium/{path}", tiles_cesium, ROUTE_SERVICE, ACCESS_OPEN, 0, "", "cesium", ""},
@@ -74,6 +116,7 @@ static bool pattern_fits(const char *pattern, const struct message_path *path,
         if (want.data[0] != '{' && !text_equals(want, path->parts[i])) {
             return false;
         }
+        *out_tail = path->parts[i];
         at = want.data + want.size + (end == NULL ? 0 : 1);
     }
     return *at == '\0';

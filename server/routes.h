@@ -32,7 +32,7 @@ enum route_kind {
 
 struct route {
     unsigned methods;
-    const char *pattern; /* {c} is one part, {path} one or more up to the end */
+    const char *pattern; /* {name} is one part, {path} one or more up to the end */
     route_function function;
     enum route_kind kind;
     enum access_scope scope;
@@ -49,11 +49,12 @@ extern const size_t routes_count;
 struct routes_context {
     const struct catalogue *catalogue;
     struct store_cache *cache;
-    struct limiter *limiter; /* NULL: no rate limits */
-    double address_rate;     /* requests a second of one address; 0 any */
-    const char *public_url;  /* without a slash at the end; NULL: from the request */
-    int64_t now_s;           /* since 1970 */
-    int64_t now_ms;          /* monotonic */
+    struct attributes *attributes; /* tables that this worker has open */
+    struct limiter *limiter;       /* NULL: no rate limits */
+    double address_rate;           /* requests a second of one address; 0 any */
+    const char *public_url;        /* without a slash at the end; NULL: from the request */
+    int64_t now_s;                 /* since 1970 */
+    int64_t now_ms;                /* monotonic */
     bool is_draining;
 };
 

@@ -35,7 +35,12 @@ struct store {
     int fd;             /* the archive, or the folder */
     struct stat opened; /* the archive, or the folder's tileset.json */
     bool is_archive;
-    bool is_package;              /* false: a plain folder */
+    bool is_package; /* false: a plain folder */
+    bool has_index;
+    struct feature_index index;
+    struct package_member index_member; /* keeps a folder's map */
+    int index_fd;                       /* of a folder's file; -1: the store's */
+    struct stat index_opened;
     uint64_t serial;              /* never used twice in a process */
     atomic_uint_least64_t number; /* of the last catalogue that serves it */
 };
@@ -69,7 +74,11 @@ static bool same_file(const struct stat *a, const struct stat *b)
 
 static void close_store(struct store *store)
 {
+    package_member_release(&store->index_member);
     package_close(store->package);
+    if (store->index_fd >= 0) {
+        close(store->index_fd);
+    }
     if (store->fd >= 0) {
         close(store->fd);
     }
@@ -143,6 +152,7 @@ static bool make_store(const char *path, struct store **out, struct err *err)
     atomic_init(&store->number, 0);
     store->path = kept;
     store->fd = -1;
+    store->index_fd = -1;
     store->serial = next_serial();
     store->memory = memory;
     if (!open_disk(store, err)) {
@@ -175,6 +185,34 @@ static bool note_revision(struct store *store, struct err *err)
     return true;
 }
 
+/* Opens features.idx where there is one. It is used in place, so it must be stored. */
+static bool open_index(struct store *store, struct err *err)
+{
+    struct package_member *member = &store->index_member;
+    if (!package_find(store->package, text_of(FEATURE_INDEX_NAME), member, err)) {
+        return false;
+    }
+    if (!member->is_found || !store->facts.is_ours) {
+        return true;
+    }
+    if (member->method != PACKING_STORED) {
+        return err_set(err, ERR_UNSUPPORTED, "%s is compressed: it must be stored",
+                       FEATURE_INDEX_NAME);
+    }
+    if (!store->is_archive) {
+        store->index_fd = openat(store->fd, FEATURE_INDEX_NAME, O_RDONLY | O_CLOEXEC);
+        if (store->index_fd < 0 || fstat(store->index_fd, &store->index_opened) != 0) {
+            return io_error(err, "open", FEATURE_INDEX_NAME);
+        }
+    }
+    if (!feature_index_open(member->packed, &store->index, err)) {
+        err_in_source(err, FEATURE_INDEX_NAME);
+        return false;
+    }
+    store->has_index = true;
+    return true;
+}
+
 bool store_open(const char *path, struct store **out, struct err *err)
 {
     struct store *store = NULL;
@@ -183,7 +221,8 @@ bool store_open(const char *path, struct store **out, struct err *err)
         struct arena scratch;
         arena_init(&scratch, SCRATCH_MEMORY_MAX);
         ok = note_revision(store, err) &&
-             facts_read(store->package, &store->memory, &scratch, &store->facts, err);
+             facts_read(store->package, &store->memory, &scratch, &store->facts, err) &&
+             open_index(store, err);
         arena_release(&scratch);
         store->is_package = true;
     }
@@ -218,6 +257,57 @@ void store_drop(struct store *store)
 void store_mark(struct store *store, uint64_t number)
 {
     atomic_store(&store->number, number);
+}
+
+uint64_t store_number(const struct store *store)
+{
+    return atomic_load(&store->number);
+}
+
+const struct feature_index *store_index(const struct store *store)
+{
+    return store->has_index ? &store->index : NULL;
+}
+
+bool store_index_is_whole(const struct store *store, struct err *err)
+{
+    const struct stat *then = store->is_archive ? &store->opened : &store->index_opened;
+    const int fd = store->is_archive ? store->fd : store->index_fd;
+    struct stat now;
+    if (fstat(fd, &now) != 0 || now.st_size != then->st_size || mtime_ns(&now) != mtime_ns(then)) {
+        return err_set(err, ERR_IO, "%s was cut or written to", FEATURE_INDEX_NAME);
+    }
+    return true;
+}
+
+bool store_locate(const struct store *store, struct text name, struct store_place *out,
+                  bool *out_found, struct err *err)
+{
+    struct package_member member;
+    if (!package_find(store->package, name, &member, err)) {
+        return false;
+    }
+    *out_found = member.is_found;
+    if (!member.is_found) {
+        return true;
+    }
+    bool ok =
+        member.method == PACKING_STORED ||
+        err_set(err, ERR_UNSUPPORTED, "%.*s is compressed: it must be stored", TEXT_ARGS(name));
+    if (ok && store->is_archive) {
+        const struct span file = package_archive(store->package)->file;
+        *out = (struct store_place){fcntl(store->fd, F_DUPFD_CLOEXEC, 0),
+                                    (uint64_t)(member.packed.data - file.data), member.packed.size};
+        ok = out->fd >= 0 || io_error(err, "use", "the archive");
+    } else if (ok) {
+        char path[NAME_MAX + 1];
+        snprintf(path, sizeof path, "%.*s", TEXT_ARGS(name));
+        *out = (struct store_place){openat(store->fd, path, O_RDONLY | O_CLOEXEC), 0,
+                                    member.packed.size};
+        ok = out->fd >= 0 || io_error(err, "open", path);
+    }
+    package_member_release(&member);
+    return ok;
 }
 
 const struct facts *store_facts(const struct store *store)

@@ -30,6 +30,7 @@
 #include "formats/base/buf.h"
 #include "formats/base/bytes.h"
 #include "formats/base/err.h"
+#include "formats/feature_index.h"
 #include "server/facts.h"
 #include "server/message.h"
 
@@ -57,6 +58,22 @@ struct text store_tileset_name(const struct store *store);
 
 /* Notes the catalogue that serves the store; numbers grow. */
 void store_mark(struct store *store, uint64_t number);
+uint64_t store_number(const struct store *store);
+
+/* The index of the package's features, in its map; NULL when it has none. */
+const struct feature_index *store_index(const struct store *store);
+
+/* ERR_IO when the index was cut or written to since it was opened. To be asked
+ * before every use: a map that is cut reads as zeros. */
+ERR_CHECKED bool store_index_is_whole(const struct store *store, struct err *err);
+
+/* Where a stored file's bytes lie, for readers that want a file and an offset. */
+struct store_place {
+    int fd; /* the caller's to close */
+    uint64_t offset, bytes;
+};
+ERR_CHECKED bool store_locate(const struct store *store, struct text name, struct store_place *out,
+                              bool *out_found, struct err *err);
 
 /* True when the path now leads to other bytes than were opened, or to none. */
 bool store_is_stale(const struct store *store);

@@ -45,7 +45,7 @@ static const struct {
     size_t size;
     enum packing_method method;
 } served_files[] = {
-    {"features.idx", "index", 5, PACKING_STORED},
+    {"features.old", "index", 5, PACKING_STORED},
     {"manifest.json", "{\"generator\":\"storey 0.1.0\",\"manifest\":1}", 41, PACKING_STORED},
     {"tiles/deflate.json", served_text, sizeof served_text - 1, PACKING_DEFLATE},
     {"tiles/zstd.json", served_text, sizeof served_text - 1, PACKING_ZSTD},

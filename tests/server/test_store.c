@@ -220,7 +220,7 @@ static void store_may_serve__keeps_the_attributes_back(void)
     open_store(served.ours);
     CHECK(store_may_serve(store, text_of("tileset.json")));
     CHECK(store_may_serve(store, text_of(SERVED_TILE)));
-    CHECK(!store_may_serve(store, text_of("features.idx")));
+    CHECK(!store_may_serve(store, text_of("features.old")));
     CHECK(!store_may_serve(store, text_of("features.gpkg")));
     CHECK(!store_may_serve(store, text_of("manifest.json")));
     CHECK(!store_may_serve(store, text_of("@3dtilesIndex1@")));
