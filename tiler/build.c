@@ -7,6 +7,7 @@
 #include "tiler/candidate.h"
 #include "tiler/jobs.h"
 #include "tiler/level.h"
+#include "tiler/rejoin.h"
 #include "tiler/tile_write.h"
 
 /* Leaves are quantized to at most this; above them the step follows the error,
@@ -21,6 +22,9 @@ static const double STEP_MAX_M = 0.25;
 enum { HANDED_ON_BYTES = 16384 };
 
 enum { BUDGET_TRIES = 3 };
+
+/* Where no tile was written that would tell. */
+static const double BYTES_PER_TRIANGLE = 6;
 
 /* A level whose error is less than this times that of the level below would be
  * loaded for next to nothing. */
@@ -102,6 +106,19 @@ static bool lose_feature(struct run *run, const struct record *record, struct er
     return true;
 }
 
+/* A part of a feature was made when that was split. */
+static bool read_part(struct run *run, const struct run_node *node, struct jobs_worker *worker,
+                      struct figure *figure, struct record *record, struct err *err)
+{
+    struct span bytes;
+    size_t at = 0;
+    const struct run_entry *entry = &run_entries(run)[node->first_entry];
+    return spool_read(run->placed, entry->offset, &worker->tile, &bytes, err) &&
+           record_read(bytes, &worker->tile, record, err) &&
+           spool_read(run->figures, node->figures_offset, &worker->tile, &bytes, err) &&
+           figure_read(bytes, &at, &worker->tile, figure, err);
+}
+
 static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_worker *worker,
                       struct figure *figures, struct record *records, size_t *out_count,
                       struct err *err)
@@ -149,8 +166,9 @@ static bool build_leaf(struct run *run, struct run_node *node, struct jobs_worke
     if (figures == NULL || records == NULL || items == NULL) {
         return arena_full(&worker->tile, err);
     }
-    size_t count;
-    if (!read_leaf(run, node, worker, figures, records, &count, err)) {
+    size_t count = 1;
+    if (node->is_part ? !read_part(run, node, worker, figures, records, err)
+                      : !read_leaf(run, node, worker, figures, records, &count, err)) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -161,7 +179,9 @@ static bool build_leaf(struct run *run, struct run_node *node, struct jobs_worke
         !publish_tile(run, node, buf_span(bytes), err)) {
         return false;
     }
-    hand_on_leaf(figures, count, &worker->output);
+    if (!node->is_part) { /* else its figure is where it was read from */
+        hand_on_leaf(figures, count, &worker->output);
+    }
     return true;
 }
 
@@ -211,6 +231,35 @@ static bool gather_children(struct run *run, const struct run_node *node,
     }
     assert(g.count <= most);
     *out = g;
+    return true;
+}
+
+/* The parts of a split feature become one. */
+static bool rejoin_children(const struct run *run, const struct run_node *node,
+                            struct jobs_worker *worker, struct gathered *g, struct err *err)
+{
+    uint64_t bytes = 0;
+    uint64_t triangle_count = 0;
+    const struct run_node *nodes = run_nodes(run);
+    for (uint32_t c = node->first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        bytes += nodes[c].content_bytes;
+        triangle_count += nodes[c].triangle_count;
+    }
+    const struct rejoin_request request = {
+        .parts = g->figures,
+        .part_count = g->count,
+        .depth = node->part_depth,
+        .budget_bytes = run->options->tile_bytes,
+        /* Children that are no tiles weigh nothing. */
+        .bytes_per_triangle =
+            bytes == 0 ? BYTES_PER_TRIANGLE : (double)bytes / (double)triangle_count,
+    };
+    struct figure joined;
+    if (!rejoin_parts(&request, &worker->tile, &worker->scratch, &joined, err)) {
+        return false;
+    }
+    g->figures[0] = joined;
+    g->count = 1;
     return true;
 }
 
@@ -334,7 +383,8 @@ static bool build_parent(struct run *run, struct run_node *node, struct jobs_wor
                          struct buf *bytes, struct err *err)
 {
     struct gathered g;
-    if (!gather_children(run, node, worker, &g, err)) {
+    if (!gather_children(run, node, worker, &g, err) ||
+        (node->is_part && !rejoin_children(run, node, worker, &g, err))) {
         return false;
     }
     uint32_t *choice = arena_array(&worker->tile, uint32_t, g.count);
@@ -376,8 +426,10 @@ static bool take_figures(struct span output, void *shared, size_t job, struct er
 {
     struct run *run = shared;
     struct run_node *node = &run_nodes(run)[job];
-    if (node->is_leaf) {
+    if (node->is_leaf && !node->is_part) {
         run->counts.shown += node->shown_count;
+    } else if (node->is_part && node->part_depth == 0) {
+        run->counts.shown++;
     }
     if (output.size > 0 && node->parent != RUN_NO_NODE) {
         node->has_figures = true;

@@ -249,3 +249,36 @@ bool candidate_chain(const struct record *record, const struct candidate_means *
     };
     return true;
 }
+
+bool candidate_full(const struct record *record, const struct candidate_means *means,
+                    struct arena *tile, struct arena *scratch, struct figure *out, struct err *err)
+{
+    const struct feature *feature = &record->feature;
+    assert(feature->lod_count > 0);
+    const struct vec3 *placed = (const struct vec3 *)(const void *)feature->vertices;
+    struct shape full;
+    struct piece *piece = arena_array(tile, struct piece, 1);
+    if (piece == NULL) {
+        return arena_full(tile, err);
+    }
+    struct chain chain = {.count = 1};
+    if (!shape_from_feature(feature, feature->lod_count - 1, placed, tile, scratch, means->report,
+                            &full, err) ||
+        !shade_open(record, &full, means->images, means->source_path, tile, &chain.shade, err) ||
+        !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, piece, err)) {
+        return false;
+    }
+    const struct box3 box = shape_box(&full);
+    *out = (struct figure){
+        .id = feature->id,
+        .class_name = feature->kind,
+        .name = feature->name,
+        .parent_id = feature->parent_id,
+        .height_m = box.max.z - box.min.z,
+        .dropped_error_m = shape_diameter_m(&full),
+        .origin_ecef_m = record->origin_ecef_m,
+        .pieces = piece,
+        .piece_count = 1,
+    };
+    return true;
+}

@@ -39,4 +39,11 @@ ERR_CHECKED bool candidate_chain(const struct record *record, const struct candi
                                  struct arena *tile, struct arena *scratch, struct figure *out,
                                  struct err *err);
 
+/*
+ * The finest version alone, in a chain of one.
+ */
+ERR_CHECKED bool candidate_full(const struct record *record, const struct candidate_means *means,
+                                struct arena *tile, struct arena *scratch, struct figure *out,
+                                struct err *err);
+
 #endif

@@ -104,6 +104,12 @@ struct lattice_cell lattice_child(struct lattice_cell cell, int quarter)
     return (struct lattice_cell){cell.key | (uint64_t)quarter << level_shift(level), level};
 }
 
+struct lattice_cell lattice_at(uint64_t key, int level)
+{
+    const int shift = level_shift(level);
+    return (struct lattice_cell){key >> shift << shift, level};
+}
+
 struct lattice_cell lattice_common(uint64_t first, uint64_t last)
 {
     for (int level = LATTICE_LEVEL_MAX; level >= 0; level--) {

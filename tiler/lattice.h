@@ -41,6 +41,9 @@ uint64_t lattice_end(struct lattice_cell cell);
 
 struct lattice_cell lattice_child(struct lattice_cell cell, int quarter);
 
+/* The cell of this level (0 to LATTICE_LEVEL_MAX) that holds the key. */
+struct lattice_cell lattice_at(uint64_t key, int level);
+
 /* The deepest cell that holds both keys; level -1 when they lie on different
  * faces. */
 struct lattice_cell lattice_common(uint64_t first, uint64_t last);

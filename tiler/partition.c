@@ -56,6 +56,166 @@ static bool add_leaf(struct run *run, struct lattice_cell cell, struct range ran
     return add_node(run, &leaf, out, err);
 }
 
+static void adopt(struct run *run, struct run_node *parent, uint32_t child)
+{
+    struct run_node *nodes = run_nodes(run);
+    nodes[child].next_sibling = parent->first_child;
+    parent->first_child = child;
+    parent->feature_count += nodes[child].feature_count;
+}
+
+/* Adds a node whose children stand before it, and tells them. */
+static bool add_parent(struct run *run, const struct run_node *parent, uint32_t *out,
+                       struct err *err)
+{
+    if (!add_node(run, parent, out, err)) {
+        return false;
+    }
+    struct run_node *nodes = run_nodes(run);
+    for (uint32_t child = parent->first_child; child != RUN_NO_NODE;
+         child = nodes[child].next_sibling) {
+        nodes[child].parent = *out;
+    }
+    return true;
+}
+
+static struct run_node make_parent(struct lattice_cell cell)
+{
+    return (struct run_node){.cell = cell,
+                             .parent = RUN_NO_NODE,
+                             .first_child = RUN_NO_NODE,
+                             .next_sibling = RUN_NO_NODE};
+}
+
+/* ---- features in parts ---- */
+
+/* Where the parts go right at this depth. */
+static uint32_t part_middle(const struct run *run, struct range parts, uint32_t depth)
+{
+    uint32_t at = parts.first;
+    while (at < parts.end && (run_parts(run)[at].path >> (31 - depth) & 1) == 0) {
+        at++;
+    }
+    return at;
+}
+
+static bool add_parts(struct run *run, uint32_t entry_index, struct range parts, uint32_t depth,
+                      uint32_t *out, struct err *err);
+
+/* The halves of some parts, and their halves: up to four children. */
+static bool add_halves(struct run *run, uint32_t entry_index, struct range parts, uint32_t depth,
+                       int steps, struct run_node *parent, struct err *err)
+{
+    if (steps == 0 || parts.end - parts.first == 1) {
+        uint32_t child;
+        if (!add_parts(run, entry_index, parts, depth, &child, err)) {
+            return false;
+        }
+        adopt(run, parent, child);
+        return true;
+    }
+    const uint32_t middle = part_middle(run, parts, depth);
+    return add_halves(run, entry_index, (struct range){parts.first, middle}, depth + 1, steps - 1,
+                      parent, err) &&
+           add_halves(run, entry_index, (struct range){middle, parts.end}, depth + 1, steps - 1,
+                      parent, err);
+}
+
+/* The node of all these parts, over the nodes below it. The whole feature
+ * counts as one. */
+static bool add_parts(struct run *run, uint32_t entry_index, struct range parts, uint32_t depth,
+                      uint32_t *out, struct err *err)
+{
+    const struct run_entry *entry = &run_entries(run)[entry_index];
+    struct run_node node = make_parent(lattice_at(entry->key, entry->level_max));
+    node.is_part = true;
+    node.part_depth = depth;
+    node.part = parts.first;
+    node.first_entry = entry_index;
+    if (parts.end - parts.first == 1) {
+        const struct run_part *part = &run_parts(run)[parts.first];
+        node.is_leaf = true;
+        node.part_depth = part->depth;
+        node.entry_count = 1;
+        node.has_figures = true;
+        node.figures_offset = part->figure_offset;
+        return add_node(run, &node, out, err);
+    }
+    if (!add_halves(run, entry_index, parts, depth, 2, &node, err)) {
+        return false;
+    }
+    node.feature_count = depth == 0;
+    return add_parent(run, &node, out, err);
+}
+
+static bool add_split_feature(struct run *run, uint32_t entry_index, uint32_t *out, struct err *err)
+{
+    const struct run_entry *entry = &run_entries(run)[entry_index];
+    const struct range parts = {entry->first_part, entry->first_part + entry->part_count};
+    return add_parts(run, entry_index, parts, 0, out, err);
+}
+
+/* Whole entries first, each kind in its old order. */
+static bool gather_whole(struct run *run, struct range range, uint32_t *out_split, struct err *err)
+{
+    struct run_entry *entries = run_entries(run);
+    const struct arena_mark mark = arena_mark(&run->arena);
+    struct run_entry *in_parts =
+        arena_array(&run->arena, struct run_entry, range.end - range.first);
+    if (in_parts == NULL) {
+        return arena_full(&run->arena, err);
+    }
+    uint32_t count = 0;
+    uint32_t at = range.first;
+    for (uint32_t i = range.first; i < range.end; i++) {
+        if (entries[i].part_count == 0) {
+            entries[at++] = entries[i];
+        } else {
+            in_parts[count++] = entries[i];
+        }
+    }
+    memcpy(entries + at, in_parts, count * sizeof in_parts[0]);
+    arena_reset(&run->arena, mark);
+    *out_split = at;
+    return true;
+}
+
+/* A leaf of the whole features, beside it the trees of those in parts; or the
+ * only one of these. */
+static bool add_leaves(struct run *run, struct lattice_cell cell, struct range range, bool is_own,
+                       uint32_t *out, struct err *err)
+{
+    uint32_t split;
+    if (!gather_whole(run, range, &split, err)) {
+        return false;
+    }
+    if (split == range.end) {
+        return add_leaf(run, cell, range, is_own, out, err);
+    }
+    struct run_node parent = make_parent(cell);
+    parent.is_own = is_own;
+    uint32_t child;
+    if (split > range.first) {
+        if (!add_leaf(run, cell, (struct range){range.first, split}, is_own, &child, err)) {
+            return false;
+        }
+        adopt(run, &parent, child);
+    }
+    for (uint32_t i = split; i < range.end; i++) {
+        if (!add_split_feature(run, i, &child, err)) {
+            return false;
+        }
+        adopt(run, &parent, child);
+    }
+    if (run_nodes(run)[parent.first_child].next_sibling == RUN_NO_NODE) {
+        *out = parent.first_child;
+        return true;
+    }
+    return add_parent(run, &parent, out, err);
+}
+
+/* ---- cells ---- */
+
 /* Moves entries too wide for the cell's quarters to the front, each part in its
  * old order; returns where the others begin. */
 static bool gather_wide(struct run *run, struct range range, int level, uint32_t *out_split,
@@ -101,14 +261,6 @@ static uint32_t lower_bound(const struct run *run, struct range range, uint64_t 
 static bool divide(struct run *run, struct lattice_cell cell, struct range range, uint32_t *out,
                    struct err *err);
 
-static void adopt(struct run *run, struct run_node *parent, uint32_t child)
-{
-    struct run_node *nodes = run_nodes(run);
-    nodes[child].next_sibling = parent->first_child;
-    parent->first_child = child;
-    parent->feature_count += nodes[child].feature_count;
-}
-
 /* The quarters of a cell (or the six faces), each with its share. */
 static bool divide_quarters(struct run *run, struct range range, struct run_node *parent,
                             struct err *err)
@@ -136,22 +288,19 @@ static bool divide(struct run *run, struct lattice_cell cell, struct range range
     assert(range.first < range.end);
     const bool is_light = range_bytes(run, range) <= run->options->tile_bytes;
     if (is_light || range.end - range.first == 1 || cell.level == LATTICE_LEVEL_MAX) {
-        return add_leaf(run, cell, range, false, out, err);
+        return add_leaves(run, cell, range, false, out, err);
     }
     uint32_t split;
     if (!gather_wide(run, range, cell.level, &split, err)) {
         return false;
     }
     if (split == range.end) {
-        return add_leaf(run, cell, range, false, out, err);
+        return add_leaves(run, cell, range, false, out, err);
     }
-    struct run_node parent = {.cell = cell,
-                              .parent = RUN_NO_NODE,
-                              .first_child = RUN_NO_NODE,
-                              .next_sibling = RUN_NO_NODE};
+    struct run_node parent = make_parent(cell);
     if (split > range.first) {
         uint32_t own;
-        if (!add_leaf(run, cell, (struct range){range.first, split}, true, &own, err)) {
+        if (!add_leaves(run, cell, (struct range){range.first, split}, true, &own, err)) {
             return false;
         }
         adopt(run, &parent, own);
@@ -164,15 +313,7 @@ static bool divide(struct run *run, struct lattice_cell cell, struct range range
         *out = only; /* a cell with one child says nothing that the child does not */
         return true;
     }
-    if (!add_node(run, &parent, out, err)) {
-        return false;
-    }
-    struct run_node *nodes = run_nodes(run);
-    for (uint32_t child = parent.first_child; child != RUN_NO_NODE;
-         child = nodes[child].next_sibling) {
-        nodes[child].parent = *out;
-    }
-    return true;
+    return add_parent(run, &parent, out, err);
 }
 
 bool partition_run(struct run *run, struct err *err)

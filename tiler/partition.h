@@ -13,6 +13,9 @@
  *                       cell ── parent, made from its children
  *                     / | | \ \
  *               quarters      own        leaves, or cells that split again
+ *
+ * A feature in parts (split.h) is a tree of its own beside the leaf of the cell
+ * that it lies in; among the cell's features it weighs half a tile.
  */
 
 #include "tiler/run.h"

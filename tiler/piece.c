@@ -21,6 +21,8 @@ struct piece_head {
     uint32_t face_count;
     uint32_t is_one_sided;
     uint32_t has_uvs;
+    uint32_t has_borders;
+    uint32_t reserved;
     double image_area_m2;
     double image_texels;
 };
@@ -69,6 +71,7 @@ static void piece_write(const struct piece *piece, struct buf *out)
         .face_count = piece->face_count,
         .is_one_sided = piece->is_one_sided,
         .has_uvs = piece->uvs != NULL,
+        .has_borders = piece->borders != NULL,
         .image_area_m2 = piece->image_area_m2,
         .image_texels = piece->image_texels,
     };
@@ -84,6 +87,9 @@ static void piece_write(const struct piece *piece, struct buf *out)
     add_array(out, piece->faces, piece->face_count, sizeof piece->faces[0]);
     if (piece->uvs != NULL) {
         add_array(out, piece->uvs, piece->triangle_count, 6 * sizeof(float));
+    }
+    if (piece->borders != NULL) {
+        add_array(out, piece->borders, piece->point_count, 1);
     }
 }
 
@@ -141,8 +147,9 @@ static bool piece_read(struct span bytes, size_t *at, struct arena *arena, struc
     const struct piece_face *faces = take(bytes, at, head->face_count, sizeof *faces);
     const float *uvs =
         head->has_uvs ? take(bytes, at, head->triangle_count, 6 * sizeof(float)) : NULL;
+    const uint8_t *borders = head->has_borders ? take(bytes, at, head->point_count, 1) : NULL;
     if (rounded == NULL || corners == NULL || faces_of == NULL || faces == NULL ||
-        (head->has_uvs && uvs == NULL)) {
+        (head->has_uvs && uvs == NULL) || (head->has_borders && borders == NULL)) {
         return damaged(err);
     }
     struct vec3 *points = arena_array(arena, struct vec3, head->point_count);
@@ -164,6 +171,7 @@ static bool piece_read(struct span bytes, size_t *at, struct arena *arena, struc
         .corners = corners,
         .triangle_faces = faces_of,
         .faces = faces,
+        .borders = borders,
         .uvs = uvs,
         .image_area_m2 = head->image_area_m2,
         .image_texels = head->image_texels,

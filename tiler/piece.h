@@ -42,9 +42,10 @@ struct piece {
     const uint32_t *corners;        /* triangle_count x 3 */
     const uint32_t *triangle_faces; /* per triangle */
     const struct piece_face *faces;
-    const float *uvs;     /* triangle_count x 3 x 2, v grows upward; NULL: no face has an image */
-    double image_area_m2; /* of the faces that have an image */
-    double image_texels;  /* of the images' texels, those that lie on these faces */
+    const uint8_t *borders; /* per point, of a part of a feature: split.h; NULL: whole */
+    const float *uvs;       /* triangle_count x 3 x 2, v grows upward; NULL: no face has an image */
+    double image_area_m2;   /* of the faces that have an image */
+    double image_texels;    /* of the images' texels, those that lie on these faces */
 };
 
 /* A feature on its way up the tree. */

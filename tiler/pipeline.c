@@ -11,6 +11,7 @@
 #include "tiler/manifest_fill.h"
 #include "tiler/partition.h"
 #include "tiler/place.h"
+#include "tiler/split.h"
 #include "tiler/tree_write.h"
 
 static double now_seconds(void)
@@ -99,13 +100,18 @@ static bool publish_run(struct run *run, struct err *err)
     return publish_commit(publish, &manifest, err);
 }
 
+static bool place_and_split(struct run *run, struct err *err)
+{
+    return place_run(run, err) && split_run(run, err);
+}
+
 struct stage {
     const char *name;
     bool (*work)(struct run *run, struct err *err);
 };
 
 static const struct stage stages[RUN_STAGE_COUNT] = {
-    {"ingest", ingest_run}, {"place", place_run},     {"partition", partition_run},
+    {"ingest", ingest_run}, {"place", place_and_split}, {"partition", partition_run},
     {"build", build_run},   {"publish", publish_run},
 };
 
@@ -140,6 +146,7 @@ bool pipeline_run(struct run *run, struct err *err)
     buf_init(&run->offsets, SIZE_MAX / 2);
     buf_init(&run->entries, SIZE_MAX / 2);
     buf_init(&run->nodes, SIZE_MAX / 2);
+    buf_init(&run->parts, SIZE_MAX / 2);
     /* The output is looked at first: a mistake there costs no work. */
     if (!publish_begin(run->options->output, &run->publish, err) || !open_run(run, err)) {
         return false;
@@ -175,5 +182,6 @@ void pipeline_release(struct run *run)
     buf_release(&run->offsets);
     buf_release(&run->entries);
     buf_release(&run->nodes);
+    buf_release(&run->parts);
     arena_release(&run->arena);
 }

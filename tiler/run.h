@@ -7,11 +7,12 @@
  *
  *     ingest ──> features, dictionary      spool in source coordinates
  *     place ───> placed, entries           spool in each feature's own frame
+ *                parts                     of what is heavier than a tile
  *     partition > nodes                    leaves first, parents after children
  *     build ───> tiles in the staging folder, node results
  *     publish ─> the package
  *
- * In memory: 8 bytes a feature after ingest, 48 more after place, a node per
+ * In memory: 8 bytes a feature after ingest, 56 more after place, a node per
  * some hundred features after partition. All else is in the spools.
  */
 
@@ -59,7 +60,16 @@ struct run_entry {
     uint32_t bytes;   /* what its full detail will cost, roughly */
     float base_m;     /* its lowest point, ellipsoidal */
     float height_m;
-    int32_t level_max; /* the deepest cells that are as wide as it is */
+    int32_t level_max;   /* the deepest cells that are as wide as it is */
+    uint32_t first_part; /* into run->parts */
+    uint32_t part_count; /* 0: whole; see split.h */
+};
+
+/* A part of a feature that is heavier than a tile. */
+struct run_part {
+    uint64_t figure_offset; /* in run->figures */
+    uint32_t path;          /* split.h */
+    uint32_t depth;
 };
 
 #define RUN_NO_NODE UINT32_MAX
@@ -74,7 +84,10 @@ struct run_node {
     uint32_t parent;
     uint32_t first_child;
     uint32_t next_sibling;
-    uint32_t feature_count; /* of all leaves below */
+    uint32_t feature_count; /* of all leaves below; a feature in parts counts where it is whole */
+    bool is_part;           /* it shows a part of one feature, the only entry; or all of it */
+    uint32_t part_depth;    /* 0: all of it; split.h */
+    uint32_t part;          /* of a leaf: in run->parts */
 
     /* Filled in by build. */
     char content[96]; /* "tiles/2-0312-0123456789abcdef.glb"; "" none */
@@ -110,6 +123,7 @@ struct run_counts {
     uint64_t conflicting;   /* the same id with other content */
     uint64_t spooled;
     uint64_t placed;
+    uint64_t split; /* into parts, each a tile */
     uint64_t shown; /* in a leaf */
 };
 
@@ -136,6 +150,7 @@ struct run {
 
     struct spool *placed;
     struct buf entries; /* struct run_entry each; by partition sorted by key */
+    struct buf parts;   /* struct run_part each; by split */
     double ground_m;    /* ellipsoidal height of the ground: see place.c */
     double west_deg, south_deg, east_deg, north_deg;
 
@@ -160,6 +175,16 @@ static inline size_t run_entry_count(const struct run *run)
 static inline struct run_entry *run_entries(const struct run *run)
 {
     return (struct run_entry *)(void *)run->entries.data;
+}
+
+static inline size_t run_part_count(const struct run *run)
+{
+    return run->parts.size / sizeof(struct run_part);
+}
+
+static inline struct run_part *run_parts(const struct run *run)
+{
+    return (struct run_part *)(void *)run->parts.data;
 }
 
 static inline size_t run_node_count(const struct run *run)

@@ -12,12 +12,14 @@ static void start(struct run *run)
     arena_init(&run->arena, 1 << 26);
     buf_init(&run->entries, 1 << 26);
     buf_init(&run->nodes, 1 << 26);
+    buf_init(&run->parts, 1 << 20);
 }
 
 static void stop(struct run *run)
 {
     buf_release(&run->entries);
     buf_release(&run->nodes);
+    buf_release(&run->parts);
     arena_release(&run->arena);
 }
 
@@ -165,8 +167,62 @@ static void partition_run__ends_with_everything_at_one_place(void)
     stop(&run);
 }
 
+/* A feature in parts is a tree of its own; it moves no other tile. */
+static void partition_run__gives_a_split_feature_a_tree_of_its_own(void)
+{
+    struct run plain;
+    struct run run;
+    start(&plain);
+    start(&run);
+    add_city(&plain, 114.05, 22.54, 1000);
+    add_city(&run, 114.05, 22.54, 1000);
+    struct run_entry heavy = run_entries(&run)[500];
+    heavy.id_hash = 5000;
+    heavy.offset = 5000;
+    heavy.bytes = 0;
+    heavy.part_count = 9;
+    for (uint32_t i = 0; i < 9; i++) { /* eight at depth 3, the last of them halved */
+        const struct run_part part = {.figure_offset = i,
+                                      .path = i < 8 ? i << 29 : 7u << 29 | 1u << 28,
+                                      .depth = i < 7 ? 3 : 4};
+        buf_add(&run.parts, &part, sizeof part);
+    }
+    buf_add(&run.entries, &heavy, sizeof heavy);
+    divide(&plain);
+    divide(&run);
+    size_t leaves = 0;
+    size_t nodes[5] = {0};
+    for (size_t i = 0; i < run_node_count(&run); i++) {
+        const struct run_node *node = &run_nodes(&run)[i];
+        if (!node->is_part) {
+            leaves += node->is_leaf;
+            continue;
+        }
+        CHECK_EQ(run_entries(&run)[node->first_entry].part_count, 9);
+        CHECK_EQ(node->is_leaf, node->entry_count == 1);
+        CHECK_EQ(node->feature_count, node->part_depth == 0);
+        CHECK(node->part_depth == 0 || run_nodes(&run)[node->parent].part_depth < node->part_depth);
+        CHECK(!node->is_leaf || node->figures_offset == node->part);
+        nodes[node->part_depth]++;
+    }
+    /* The whole; quarters; leaves at 3; the halved one's at 4. */
+    CHECK_EQ(nodes[0], 1);
+    CHECK_EQ(nodes[1], 0);
+    CHECK_EQ(nodes[2], 4);
+    CHECK_EQ(nodes[3], 7);
+    CHECK_EQ(nodes[4], 2);
+    for (size_t i = 0; i < run_node_count(&plain); i++) {
+        leaves -= run_nodes(&plain)[i].is_leaf;
+    }
+    CHECK_EQ(leaves, 0);
+    CHECK_EQ(run_nodes(&run)[run_node_count(&run) - 1].feature_count, 1001);
+    stop(&plain);
+    stop(&run);
+}
+
 CHECK_MAIN(CHECK_TEST(partition_run__puts_each_feature_into_one_leaf),
            CHECK_TEST(partition_run__knows_the_antimeridian),
            CHECK_TEST(partition_run__does_not_move_what_did_not_change),
            CHECK_TEST(partition_run__gives_wide_features_a_leaf_of_their_own),
+           CHECK_TEST(partition_run__gives_a_split_feature_a_tree_of_its_own),
            CHECK_TEST(partition_run__ends_with_everything_at_one_place))
