@@ -137,6 +137,9 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
                                               run->sources[record->source].path};
         if (candidate_chain(record, &means, &worker->tile, &worker->scratch, &figures[count],
                             &lost)) {
+            if (run->options->levels == LEVELS_DROP) {
+                figures[count].piece_count = 1; /* as it is, or not at all */
+            }
             count++;
         } else if (!lose_feature(run, record, &lost, err)) {
             return false;

@@ -147,6 +147,7 @@ static enum exit_status run_preview(const struct options *options)
                                    .width_px = options->width_px,
                                    .height_px = options->height_px,
                                    .samples = options->samples,
+                                   .switch_count = options->switch_count,
                                    .is_json = options->is_json};
     static_assert((int)OPTIONS_SSE_MAX <= (int)PREVIEW_SSE_MAX, "every error fits");
     memcpy(what.sse_px, options->sse_px, sizeof options->sse_px);

@@ -39,8 +39,8 @@ static bool fill_options(struct run *run, struct manifest *out, struct err *err)
     static const char *const compressions[] = {"none", "draco", "meshopt"};
     size_t count = 0;
     struct arena *arena = &run->arena;
-    pairs[count++] = (struct manifest_pair){
-        text_of("compress"), text_of(compressions[options->compression])};
+    pairs[count++] =
+        (struct manifest_pair){text_of("compress"), text_of(compressions[options->compression])};
     pairs[count].name = text_of("error-factor");
     if (!printed(arena, &pairs[count++].value, err, "%g", options->error_factor)) {
         return false;
@@ -57,6 +57,9 @@ static bool fill_options(struct run *run, struct manifest *out, struct err *err)
         text_of(options->has_no_textures ? "none" : formats[options->texture_format])};
     pairs[count++] = (struct manifest_pair){text_of("tiles-version"),
                                             text_of(options->is_version_1_0 ? "1.0" : "1.1")};
+    if (options->levels == LEVELS_DROP) {
+        pairs[count++] = (struct manifest_pair){text_of("levels"), text_of("drop")};
+    }
     if (options->crs != NULL) {
         pairs[count++] = (struct manifest_pair){text_of("crs"), text_of(options->crs)};
     }

@@ -47,6 +47,8 @@ static const struct command commands[] = {
      "      --tile-bytes N        what a tile may weigh (default 256K)\n"
      "      --error-factor K      geometricError = K x measured error (default 8: a viewer's\n"
      "                            16 pixels become 2)\n"
+     "      --levels measured|drop  what far tiles show: the least error their bytes can buy\n"
+     "                            (default), or just what is larger than the error: to compare\n"
      "Run\n"
      "  -o, --output OUT\n"
      "      --threads N           (default: all cores); the bytes do not depend on it\n"
@@ -81,6 +83,8 @@ static const struct command commands[] = {
      "      --samples N           N x N a pixel, 1 to 8 (default 2; 4 where something is "
      "compared)\n"
      "      --against full|PACKAGE  compare with full detail, of this package or another\n"
+     "      --switches N          compare N tiles with their children, where these take their "
+     "place\n"
      "      --json                figures, and every file that is loaded\n"
      "  -o, --output FILE         more than one picture: FILE-far-1-16.png, and so on\n"},
     {"pack", COMMAND_PACK,
@@ -122,6 +126,7 @@ enum option_id {
     OPTION_TILES_VERSION,
     OPTION_TILE_BYTES,
     OPTION_ERROR_FACTOR,
+    OPTION_LEVELS,
     OPTION_THREADS,
     OPTION_TEMPORARY,
     OPTION_REPORT,
@@ -135,6 +140,7 @@ enum option_id {
     OPTION_SSE,
     OPTION_SIZE,
     OPTION_SAMPLES,
+    OPTION_SWITCHES,
     OPTION_AGAINST
 };
 
@@ -168,6 +174,7 @@ static const struct option_row rows[] = {
     {"tiles-version", required_argument, OPTION_TILES_VERSION, T},
     {"tile-bytes", required_argument, OPTION_TILE_BYTES, T},
     {"error-factor", required_argument, OPTION_ERROR_FACTOR, T},
+    {"levels", required_argument, OPTION_LEVELS, T},
     {"threads", required_argument, OPTION_THREADS, T},
     {"temporary", required_argument, OPTION_TEMPORARY, T | I},
     {"report", required_argument, OPTION_REPORT, T},
@@ -182,6 +189,7 @@ static const struct option_row rows[] = {
     {"camera", required_argument, OPTION_CAMERA, P},
     {"samples", required_argument, OPTION_SAMPLES, P},
     {"against", required_argument, OPTION_AGAINST, P},
+    {"switches", required_argument, OPTION_SWITCHES, P},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
@@ -395,6 +403,12 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
         return true;
     case OPTION_ERROR_FACTOR:
         return read_real("error-factor", value, 0.1, 1000, &options->error_factor, err);
+    case OPTION_LEVELS:
+        if (!read_choice("levels", value, "measured\0drop\0", &choice, err)) {
+            return false;
+        }
+        options->levels = choice == 0 ? LEVELS_MEASURED : LEVELS_DROP;
+        return true;
     case OPTION_THREADS:
         if (!read_real("threads", value, 1, 1024, &number, err)) {
             return false;
@@ -436,6 +450,12 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
             return false;
         }
         options->samples = (int)number;
+        return true;
+    case OPTION_SWITCHES:
+        if (!read_real("switches", value, 1, 10000, &number, err)) {
+            return false;
+        }
+        options->switch_count = (size_t)number;
         return true;
     case OPTION_AGAINST:
         options->against = value;
@@ -480,6 +500,9 @@ static bool require(const struct options *options, struct err *err)
     }
     if (options->output != NULL && options->output[0] == '\0') {
         return err_set(err, ERR_SYNTAX, "the output has an empty name");
+    }
+    if (options->switch_count > 0 && options->against == NULL) {
+        return err_set(err, ERR_SYNTAX, "--switches compares: it wants --against");
     }
     if (options->look != NULL && options->camera_count > 0) {
         return err_set(err, ERR_SYNTAX, "--look and --camera both say where from: give one");

@@ -36,6 +36,10 @@ enum options_command {
     COMMAND_VERSION
 };
 
+/* What tiles above the leaves show: the least error that their bytes can buy, or,
+ * to compare with, only what is larger than the error, in full detail. */
+enum options_levels { LEVELS_MEASURED, LEVELS_DROP };
+
 enum options_log { LOG_AUTO, LOG_PLAIN, LOG_JSON, LOG_QUIET };
 
 enum { OPTIONS_SSE_MAX = 16 };
@@ -73,6 +77,7 @@ struct options {
     enum atlas_format texture_format;
     uint64_t tile_bytes;
     double error_factor;
+    enum options_levels levels;
     double max_loss; /* share of features, 0 to 1 */
     bool is_strict;
     const char *report; /* CSV file, or NULL */
@@ -93,6 +98,7 @@ struct options {
     size_t sse_count;
     int width_px, height_px;
     int samples;
+    size_t switch_count;
 };
 
 /*

@@ -262,7 +262,12 @@ static bool take(struct preview *p, const struct viewpoint *viewpoint, bool is_o
     if (!view_all(p, &shot, is_only, views, err)) {
         return false;
     }
-    preview_print_shot(options, viewpoint, views, p->out);
+    struct preview_view leaves = {0};
+    if (!scene_choose(p->scene, &shot.look.camera, 0, &p->kept, &leaves.choice, err)) {
+        return false;
+    }
+    preview_sum_leaves(&leaves);
+    preview_print_shot(options, viewpoint, views, &leaves, p->out);
     arena_reset(&p->kept, (struct arena_mark){0});
     return true;
 }
@@ -280,6 +285,10 @@ static bool take_all(struct preview *p, struct err *err)
         if (!take(p, &cameras[i], is_only, err)) {
             return false;
         }
+    }
+    if (p->options->switch_count > 0 &&
+        !preview_switches(p->options, p->scene, &p->kept, &p->scratch, p->out, err)) {
+        return false;
     }
     preview_print_tail(p->options, p->out);
     return true;

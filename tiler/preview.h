@@ -25,7 +25,8 @@ struct preview_options {
     double sse_px[PREVIEW_SSE_MAX]; /* 0: full detail */
     size_t sse_count;               /* >= 1 */
     int width_px, height_px;
-    int samples; /* a side of a pixel */
+    int samples;         /* a side of a pixel */
+    size_t switch_count; /* tiles that are compared with their children, spread over the tree */
     bool is_json;
 };
 

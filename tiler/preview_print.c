@@ -3,15 +3,29 @@
 
 #include "formats/json_write.h"
 
-void preview_sum(struct preview_view *view)
+static void sum(struct preview_view *view, bool is_leaves)
 {
-    view->drawn.request_count = view->choice.count;
+    view->drawn.request_count = 0;
     view->drawn.bytes = 0;
     view->drawn.tile_count = 0;
     for (size_t i = 0; i < view->choice.count; i++) {
-        view->drawn.bytes += view->choice.requests[i].bytes;
-        view->drawn.tile_count += view->choice.requests[i].is_shown;
+        const struct scene_request *request = &view->choice.requests[i];
+        view->drawn.tile_count += request->is_shown;
+        if (!is_leaves || request->kind != SCENE_CONTENT || request->is_shown) {
+            view->drawn.request_count++;
+            view->drawn.bytes += request->bytes;
+        }
     }
+}
+
+void preview_sum(struct preview_view *view)
+{
+    sum(view, false);
+}
+
+void preview_sum_leaves(struct preview_view *view)
+{
+    sum(view, true);
 }
 
 /* ---- JSON ---- */
@@ -85,7 +99,7 @@ static void print_view_json(const struct preview_view *view, struct buf *out)
 
 static void print_shot_json(const struct preview_options *options,
                             const struct viewpoint *viewpoint, const struct preview_view *views,
-                            struct buf *out)
+                            const struct preview_view *leaves, struct buf *out)
 {
     char look[VIEWPOINT_TEXT_BYTES];
     viewpoint_print(viewpoint, look);
@@ -93,6 +107,12 @@ static void print_shot_json(const struct preview_options *options,
     buf_add_text(out, "\n{");
     print_string(out, "name", text_of(viewpoint->name));
     print_string(out, "look", text_of(look));
+    json_write_key(out, "leaves");
+    buf_add_text(out, "{");
+    print_count(out, "requests", leaves->drawn.request_count);
+    print_count(out, "bytes", leaves->drawn.bytes);
+    print_count(out, "tiles", leaves->drawn.tile_count);
+    buf_add_text(out, "}");
     json_write_key(out, "views");
     buf_add_text(out, "[");
     for (size_t i = 0; i < options->sse_count; i++) {
@@ -141,14 +161,68 @@ void preview_print_head(const struct preview_options *options, struct buf *out)
 }
 
 void preview_print_shot(const struct preview_options *options, const struct viewpoint *viewpoint,
-                        const struct preview_view *views, struct buf *out)
+                        const struct preview_view *views, const struct preview_view *leaves,
+                        struct buf *out)
 {
     if (options->is_json) {
-        print_shot_json(options, viewpoint, views, out);
+        print_shot_json(options, viewpoint, views, leaves, out);
         return;
     }
     for (size_t i = 0; i < options->sse_count; i++) {
         print_view_text(viewpoint, &views[i], out);
+    }
+    buf_print(out, "%-9s %6s %5llu %8llu %9llu\n", viewpoint->name, "leaves",
+              (unsigned long long)leaves->drawn.tile_count,
+              (unsigned long long)leaves->drawn.request_count,
+              (unsigned long long)leaves->drawn.bytes);
+}
+
+static double mean_flip(const struct preview_switch *switches, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += switches[i].difference.flip_mean / (double)count;
+    }
+    return sum;
+}
+
+static void print_switches_json(const struct preview_switch *switches, size_t count,
+                                struct buf *out)
+{
+    buf_add_text(out, "]");
+    json_write_key(out, "switches");
+    buf_add_text(out, "[");
+    for (size_t i = 0; i < count; i++) {
+        const struct preview_switch *s = &switches[i];
+        json_write_comma(out);
+        buf_add_text(out, "\n{");
+        print_string(out, "name", s->name);
+        print_number(out, "error", s->error_m);
+        print_number(out, "distance_m", s->distance_m);
+        print_count(out, "children", s->child_count);
+        print_difference(&s->difference, out);
+        buf_add_text(out, "}");
+    }
+}
+
+void preview_print_switches(const struct preview_options *options,
+                            const struct preview_switch *switches, size_t count, size_t all_count,
+                            struct buf *out)
+{
+    if (options->is_json) {
+        print_switches_json(switches, count, out);
+        return;
+    }
+    buf_print(out,
+              "\nA tile against its children, where they take its place at %g px: %zu of %zu, flip "
+              "%.4f on average\n%-44s %9s %9s %8s %7s %7s %10s\n",
+              options->sse_px[0], count, all_count, mean_flip(switches, count), "tile", "error",
+              "metres", "children", "ssim", "flip", "outline px");
+    for (size_t i = 0; i < count; i++) {
+        const struct preview_switch *s = &switches[i];
+        buf_print(out, "%-44.*s %9.2f %9.0f %8zu %7.4f %7.4f %10.0f\n", TEXT_ARGS(s->name),
+                  s->error_m, s->distance_m, s->child_count, s->difference.ssim_mean,
+                  s->difference.flip_mean, s->difference.silhouette_px);
     }
 }
 

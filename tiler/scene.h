@@ -106,4 +106,25 @@ ERR_CHECKED bool scene_draw_choice(struct scene *scene, const struct scene_choic
                                    scene_draw *draw, void *drawer, struct scene_drawn *out,
                                    struct err *err);
 
+/* A tile that gives way to its children when a viewer comes near. */
+struct scene_switch {
+    struct obb box; /* of the tile, earth-centred; half axes 0: a sphere */
+    double radius_m;
+    double error_m;                       /* geometricError as the viewer takes it */
+    struct scene_choice parent, children; /* contents; their bytes are not set */
+};
+
+/*
+ * Every tile of the tree with content and children that replace it, in the order
+ * of the tree.
+ *
+ * Memory   *out in `arena`
+ * Errors   those of reading tilesets
+ */
+ERR_CHECKED bool scene_switches(struct scene *scene, struct arena *arena, struct scene_switch **out,
+                                size_t *out_count, struct err *err);
+
+/* From the point to the tile's volume, as the viewer takes it. */
+double scene_switch_distance(const struct scene_switch *at, struct vec3 point);
+
 #endif

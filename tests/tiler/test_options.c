@@ -46,6 +46,31 @@ static void options_read__takes_options_and_inputs_in_any_order(void)
     arena_release(&run);
 }
 
+static void options_read__compares_at_full_size(void)
+{
+    struct arena run;
+    struct options options;
+    struct err err;
+    arena_init(&run, 1 << 16);
+    CHECK_OK(read_line(LINE("preview", "a", "--against", "full", "--camera", "far,street-1",
+                            "--sse", "8,16", "--switches", "5", "--json"),
+                       &run, &options, &err),
+             &err);
+    CHECK_EQ(options.width_px, 1920);
+    CHECK_EQ(options.height_px, 1080);
+    CHECK_EQ(options.samples, 4);
+    CHECK_EQ(options.camera_count, 2);
+    CHECK_EQ(options.sse_count, 2);
+    CHECK_EQ(options.switch_count, 5);
+    CHECK_OK(read_line(LINE("preview", "a", "-o", "p.png"), &run, &options, &err), &err);
+    CHECK_EQ(options.width_px, 1280);
+    CHECK_EQ(options.samples, 2);
+    CHECK_OK(read_line(LINE("tile", "a", "-o", "p", "--levels", "drop"), &run, &options, &err),
+             &err);
+    CHECK_EQ(options.levels, LEVELS_DROP);
+    arena_release(&run);
+}
+
 struct mistake {
     const char *words[8];
     const char *expected; /* part of the message */
@@ -65,7 +90,11 @@ static void options_read__says_what_would_be_right(void)
         {{"storey", "tile", "a", "-o", "x", "--tile-bytes", "12Q", NULL}, "256K"},
         {{"storey", "tile", "a", "-o", "x", "--axis", "up", NULL}, "auto, xy, yx"},
         {{"storey", "info", "a", "--threads", "1", NULL}, "--threads"},
+        {{"storey", "tile", "a", "-o", "x", "--levels", "none", NULL}, "measured, drop"},
         {{"storey", "preview", "a", "-o", "x", "--size", "1x1", NULL}, "WIDTHxHEIGHT"},
+        {{"storey", "preview", "a", "-o", "x", "--sse", "16,-1", NULL}, "--sse wants"},
+        {{"storey", "preview", "a", "-o", "x", "--switches", "3", NULL}, "--against"},
+        {{"storey", "preview", "a", "--look", "1", "--camera", "far", "--json"}, "give one"},
         {{"storey", "check", "a", "b", NULL}, "'b'"},
     };
     for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
@@ -96,5 +125,6 @@ static void options_read__knows_help_for_each_command(void)
 }
 
 CHECK_MAIN(CHECK_TEST(options_read__takes_options_and_inputs_in_any_order),
+           CHECK_TEST(options_read__compares_at_full_size),
            CHECK_TEST(options_read__says_what_would_be_right),
            CHECK_TEST(options_read__knows_help_for_each_command))
