@@ -68,7 +68,7 @@ static bool find_crs(struct citygml *reader, struct err *err)
 {
     const uint64_t end = reader->bytes.size;
     for (uint64_t at = 0;;) {
-        at = citygml_search(reader, at, end, text_of("srsName"));
+        at = citygml_search_far(reader, at, text_of("srsName"));
         if (at == end) {
             return true;
         }
@@ -100,7 +100,7 @@ static bool read_appearance(struct citygml *reader, struct err *err)
     const uint64_t end = reader->bytes.size;
     struct citygml_range range = {.begin = 0};
     for (uint64_t at = 0;;) {
-        at = citygml_search(reader, at, end, text_of(word));
+        at = citygml_search_far(reader, at, text_of(word));
         if (at == end) {
             break;
         }
@@ -122,7 +122,7 @@ static bool read_appearance(struct citygml *reader, struct err *err)
         }
         range.begin = begin;
         range.line = citygml_line(reader, begin);
-        range.end = citygml_search(reader, at, end, text_of(close));
+        range.end = citygml_search_far(reader, at, text_of(close));
         at = range.end;
         range.end += range.end < end ? (uint64_t)size : 0;
         struct err ignored;

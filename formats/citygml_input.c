@@ -18,6 +18,30 @@ uint64_t citygml_search(const struct citygml *reader, uint64_t from, uint64_t to
     return found == NULL ? to : (uint64_t)(found - reader->bytes.data);
 }
 
+/* Pages that were only looked through. */
+enum { LOOK_BYTES = 4 * 1024 * 1024 };
+
+uint64_t citygml_search_far(const struct citygml *reader, uint64_t from, struct text word)
+{
+    const uint64_t size = reader->bytes.size;
+    while (from < size) {
+        /* A word that lies across two looks is found by the second. */
+        const uint64_t end = size - from > LOOK_BYTES ? from + LOOK_BYTES : size;
+        const uint64_t found = citygml_search(reader, from, end, word);
+        if (found < end) {
+            return found;
+        }
+        if (end == size) {
+            break;
+        }
+        if (reader->map != NULL) {
+            io_map_give_back(reader->map, (size_t)from, (size_t)end);
+        }
+        from = end - word.size;
+    }
+    return size;
+}
+
 uint32_t citygml_line(struct citygml *reader, uint64_t offset)
 {
     if (offset < reader->line_offset) {
@@ -210,8 +234,8 @@ static void recover(struct citygml *reader, enum err_code code)
     uint64_t next = end;
     if (reader->member_open.size > 0 && !is_ours) {
         /* The one that failed, then the one after it. */
-        next = citygml_search(reader, reader->member_at, end, reader->member_open);
-        next = next == end ? end : citygml_search(reader, next + 1, end, reader->member_open);
+        next = citygml_search_far(reader, reader->member_at, reader->member_open);
+        next = next == end ? end : citygml_search_far(reader, next + 1, reader->member_open);
     }
     struct err ignored;
     const uint32_t head_line =

@@ -158,12 +158,13 @@ struct citygml_member {
     struct buf points; /* 3 x double */
     struct buf names;  /* struct text: srsNames */
     struct buf ids;    /* nodes by their ids, while links are followed */
+    struct buf starts; /* uint32_t: where each object's values begin in `order`, and the end */
+    struct buf order;  /* uint32_t: values, object by object */
     struct citygml_wardrobe wardrobe;
     uint32_t link_count;
     uint32_t next_object; /* to be yielded */
     uint32_t sequence;    /* of stamps */
     bool is_named;        /* objects without an id have got one */
-    bool is_linked;       /* xlinks have been followed */
 };
 
 /* ---- the stream of elements ---- */
@@ -328,6 +329,9 @@ struct citygml_frame *citygml_scan_enter(struct citygml_scan *scan, enum citygml
 void citygml_scan_fail(struct citygml_scan *scan, const struct err *err);
 struct text citygml_scan_text(const struct citygml_scan *scan); /* of the top frame, trimmed */
 struct text citygml_scan_keep(struct citygml_scan *scan, struct text text);
+/* "a" + `between` + "b" in the member's memory. */
+struct text citygml_scan_join(struct citygml_scan *scan, struct text a, const char *between,
+                              struct text b);
 bool citygml_scan_add(struct citygml_scan *scan, struct buf *buf, const void *record, size_t size);
 
 static inline const struct citygml_word *citygml_scan_word(const struct citygml_scan *scan,
@@ -348,7 +352,7 @@ void citygml_member_release(struct citygml_member *member);
 
 /* How much there is of everything. */
 struct citygml_mark {
-    size_t sizes[13];
+    size_t sizes[15];
     struct arena_mark texts;
 };
 struct citygml_mark citygml_member_mark(struct citygml_member *member);
@@ -462,6 +466,9 @@ uint32_t citygml_line(struct citygml *reader, uint64_t offset);
 
 /* The first `word` in [from, to); `to` when it is not there. */
 uint64_t citygml_search(const struct citygml *reader, uint64_t from, uint64_t to, struct text word);
+
+/* As citygml_search() to the end of the file, without keeping it in memory. */
+uint64_t citygml_search_far(const struct citygml *reader, uint64_t from, struct text word);
 
 /* ---- the reader's text ---- */
 

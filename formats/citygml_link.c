@@ -58,7 +58,7 @@ bool citygml_link_member(struct citygml *reader, uint32_t *out_missing, struct e
 /* ---- across the file ---- */
 
 enum { BLOOM_BITS = 1 << 20, BASE_NODES_MAX = 1 << 20, BASE_POINTS_MAX = 1 << 21, RANGE_SLOTS = 4 };
-enum { LOCATE_WINDOW_BYTES = 4 * 1024 * 1024, LATE_LOOKS_MAX = 64, ROUNDS_MAX = 64 };
+enum { LATE_LOOKS_MAX = 64, ROUNDS_MAX = 64 };
 
 struct place {
     uint64_t id_hash;
@@ -250,9 +250,8 @@ static bool locate(struct citygml *reader, struct err *err)
         const struct place nowhere = {hash, PLACE_NOWHERE};
         buf_add(&links->places, &nowhere, sizeof nowhere);
     }
-    uint64_t kept = 0;
     for (uint64_t at = 0;;) {
-        at = citygml_search(reader, at, size, text_of(":id"));
+        at = citygml_search_far(reader, at, text_of(":id"));
         if (at == size) {
             break;
         }
@@ -266,10 +265,6 @@ static bool locate(struct citygml *reader, struct err *err)
             }
             const struct place place = {hash, begin};
             buf_add(&links->places, &place, sizeof place);
-        }
-        if (reader->map != NULL && at - kept > LOCATE_WINDOW_BYTES) {
-            io_map_give_back(reader->map, 0, (size_t)at);
-            kept = at;
         }
     }
     if (!buf_finish(&links->places, err)) {

@@ -4,7 +4,7 @@
 /* One array of a member may take this much; its indices then fit in 32 bits. */
 #define MEMBER_BYTES_MAX ((size_t)1 << 30)
 
-enum { BUF_COUNT = 13 };
+enum { BUF_COUNT = 15 };
 
 static void list_bufs(struct citygml_member *member, struct buf *out[BUF_COUNT])
 {
@@ -22,6 +22,8 @@ static void list_bufs(struct citygml_member *member, struct buf *out[BUF_COUNT])
         &member->wardrobe.targets,
         &member->wardrobe.uvs,
         &member->ids,
+        &member->starts,
+        &member->order,
     };
     memcpy(out, bufs, sizeof bufs);
 }
@@ -72,6 +74,8 @@ void citygml_member_cut(struct citygml_member *member, const struct citygml_mark
     member->next_object = 0;
     member->wardrobe.is_sorted = false;
     member->is_named = false;
+    member->starts.size = 0;
+    member->order.size = 0;
     member->link_count = 0;
 }
 

@@ -77,6 +77,29 @@ struct text citygml_scan_keep(struct citygml_scan *scan, struct text text)
     return kept;
 }
 
+struct text citygml_scan_join(struct citygml_scan *scan, struct text a, const char *between,
+                              struct text b)
+{
+    struct arena *texts = &scan->member->texts;
+    const size_t between_size = strlen(between);
+    const size_t size = a.size + between_size + b.size;
+    char *joined = arena_array(texts, char, size + 1);
+    if (joined == NULL) {
+        struct err err;
+        (void)arena_full(texts, &err);
+        citygml_scan_fail(scan, &err);
+        return a;
+    }
+    if (a.size > 0) {
+        memcpy(joined, a.data, a.size);
+    }
+    memcpy(joined + a.size, between, between_size);
+    if (b.size > 0) {
+        memcpy(joined + a.size + between_size, b.data, b.size);
+    }
+    return (struct text){joined, size};
+}
+
 bool citygml_scan_add(struct citygml_scan *scan, struct buf *buf, const void *record, size_t size)
 {
     buf_add(buf, record, size);
@@ -108,14 +131,7 @@ static struct text class_of(struct citygml_scan *scan, const struct citygml_word
     if (word->space != SPACE_OTHER) {
         return word->local;
     }
-    char *name = arena_print(&scan->member->texts, "+%s", word->local.data);
-    if (name == NULL) {
-        struct err err;
-        (void)arena_full(&scan->member->texts, &err);
-        citygml_scan_fail(scan, &err);
-        return word->local;
-    }
-    return text_of(name);
+    return citygml_scan_join(scan, (struct text){"+", 1}, "", word->local);
 }
 
 static void begin_object(struct citygml_scan *scan, uint32_t number,
@@ -466,19 +482,12 @@ static void end_value(struct citygml_scan *scan, struct citygml_frame *frame)
     }
     const struct citygml_naming *property = &scan->namings[property_of(scan)];
     const struct citygml_naming *naming = &scan->namings[scan->depth];
-    char *key = arena_print(&scan->member->texts, "%.*s.%.*s", TEXT_ARGS(property->key),
-                            TEXT_ARGS(naming->key));
-    if (key == NULL) {
-        struct err err;
-        (void)arena_full(&scan->member->texts, &err);
-        citygml_scan_fail(scan, &err);
-        return;
-    }
+    const struct text key = citygml_scan_join(scan, property->key, ".", naming->key);
     if (property->first_value ==
         citygml_count(&scan->member->values, sizeof(struct citygml_value))) {
         scan->group++; /* the first one of this property */
     }
-    citygml_value_leaf(scan, frame->object, scan->group, naming, text_of(key), text);
+    citygml_value_leaf(scan, frame->object, scan->group, naming, key, text);
 }
 
 static void on_end(void *context)

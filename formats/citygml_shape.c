@@ -8,7 +8,7 @@
 /* One array of a feature may take this much; its indices then fit in 32 bits. */
 #define SHAPE_BYTES_MAX ((size_t)1 << 30)
 
-enum { MAP_SLOTS_MIN = 1024, LEVEL_COUNT = 6, DEPTH_MAX = 512 };
+enum { MAP_SLOTS_MIN = 128, LEVEL_COUNT = 6, DEPTH_MAX = 512 };
 
 struct citygml_shape {
     struct buf vertices, corners, uvs, rings, polygons, shells, lods;

@@ -15,25 +15,6 @@ void citygml_value_add(struct citygml_scan *scan, uint32_t object, uint32_t grou
     (void)citygml_scan_add(scan, &scan->member->values, &added, sizeof added);
 }
 
-/* "a" + "b" in the member's memory. */
-static struct text join(struct citygml_scan *scan, struct text a, const char *b)
-{
-    struct arena *texts = &scan->member->texts;
-    const size_t b_size = strlen(b);
-    char *joined = arena_array(texts, char, a.size + b_size + 1);
-    if (joined == NULL) {
-        struct err err;
-        (void)arena_full(texts, &err);
-        citygml_scan_fail(scan, &err);
-        return a;
-    }
-    if (a.size > 0) {
-        memcpy(joined, a.data, a.size);
-    }
-    memcpy(joined + a.size, b, b_size);
-    return (struct text){joined, a.size + b_size};
-}
-
 /* An integer as a person writes it: "0815" and "+7" are codes. */
 static bool is_integer(struct text text, int64_t *out)
 {
@@ -86,14 +67,16 @@ void citygml_value_leaf(struct citygml_scan *scan, uint32_t object, uint32_t gro
                           (struct feature_value){.type = FEATURE_TEXT, .text = code});
         const struct text found = citygml_codelist_find(scan->reader, naming->code_space, code);
         if (found.size > 0) {
-            citygml_value_add(scan, object, group, join(scan, key, "_text"),
+            citygml_value_add(scan, object, group,
+                              citygml_scan_join(scan, key, "_text", (struct text){0}),
                               (struct feature_value){.type = FEATURE_TEXT, .text = found});
         }
         return;
     }
     citygml_value_add(scan, object, group, key, value_of(scan, text, naming->unit.size > 0));
     if (naming->unit.size > 0) {
-        citygml_value_add(scan, object, group, join(scan, key, "_unit"),
+        citygml_value_add(scan, object, group,
+                          citygml_scan_join(scan, key, "_unit", (struct text){0}),
                           (struct feature_value){.type = FEATURE_TEXT, .text = naming->unit});
     }
 }
@@ -124,19 +107,15 @@ void citygml_value_pair(struct citygml_scan *scan, uint32_t first_value, uint32_
         return;
     }
     const struct text meaning = key[has_text].attribute.value.text;
-    char *name =
-        arena_print(&scan->member->texts, "%.*s.%.*s", TEXT_ARGS(container), TEXT_ARGS(meaning));
-    if (name == NULL) {
-        return; /* they stay two */
-    }
-    const struct text named = text_of(name);
+    const struct text named = citygml_scan_join(scan, container, ".", meaning);
     struct citygml_value code = key[at];
     const bool has_code_text = first_value + at + 1 < count;
     struct citygml_value code_text = has_code_text ? key[at + 1] : code;
     values->size = first_value * sizeof code;
     citygml_value_add(scan, code.object, 0, named, code.attribute.value);
     if (has_code_text) {
-        citygml_value_add(scan, code.object, 0, join(scan, named, "_text"),
+        citygml_value_add(scan, code.object, 0,
+                          citygml_scan_join(scan, named, "_text", (struct text){0}),
                           code_text.attribute.value);
     }
 }
@@ -155,7 +134,8 @@ void citygml_generic_start(struct citygml_scan *scan, uint32_t number,
     };
     frame->has_content = false;
     if (is_set && naming->key.size > 0) {
-        scan->set = join(scan, join(scan, scan->set, naming->key.data), ".");
+        scan->set = citygml_scan_join(scan, citygml_scan_join(scan, scan->set, "", naming->key),
+                                      ".", (struct text){0});
     }
 }
 
@@ -197,7 +177,8 @@ void citygml_generic_part_end(struct citygml_scan *scan, struct citygml_frame *f
     if (citygml_scan_word(scan, frame->word)->meaning == WORD_GENERIC_NAME) {
         whole->key = text;
         if (is_set) {
-            scan->set = join(scan, join(scan, whole->value, text.data), ".");
+            scan->set = citygml_scan_join(scan, citygml_scan_join(scan, whole->value, "", text),
+                                          ".", (struct text){0});
         }
     } else if (!is_set) {
         whole->value = text;
@@ -220,7 +201,7 @@ void citygml_generic_end(struct citygml_scan *scan, struct citygml_frame *frame)
         return;
     }
     const struct text key =
-        scan->set.size == 0 ? naming->key : join(scan, scan->set, naming->key.data);
+        scan->set.size == 0 ? naming->key : citygml_scan_join(scan, scan->set, "", naming->key);
     if (meaning == WORD_GENERIC_TEXT) {
         /* Text stays text: its author had numbers to choose. */
         struct citygml_naming text = *naming;
@@ -239,7 +220,8 @@ void citygml_generic_end(struct citygml_scan *scan, struct citygml_frame *frame)
     }
     citygml_value_add(scan, frame->object, 0, key, value);
     if (naming->unit.size > 0) {
-        citygml_value_add(scan, frame->object, 0, join(scan, key, "_unit"),
+        citygml_value_add(scan, frame->object, 0,
+                          citygml_scan_join(scan, key, "_unit", (struct text){0}),
                           (struct feature_value){.type = FEATURE_TEXT, .text = naming->unit});
     }
 }
@@ -401,26 +383,6 @@ static bool rename_key(struct text key, unsigned round, struct arena *feature, s
 
 enum { GROUP_ROUNDS_MAX = 64 };
 
-/* The first number under which none of the group's keys has been used. */
-static bool find_round(const struct keys *keys, const struct citygml_value *values, size_t count,
-                       struct arena *feature, unsigned *out, struct err *err)
-{
-    unsigned round = 1;
-    for (size_t i = 0; i < count && round < GROUP_ROUNDS_MAX;) {
-        struct text key = values[i].attribute.key;
-        const struct arena_mark mark = arena_mark(feature);
-        if (round > 1 && !rename_key(key, round, feature, &key, err)) {
-            return false;
-        }
-        const bool is_used = *find_slot(keys, key) != 0;
-        arena_reset(feature, mark);
-        round += is_used;
-        i = is_used ? 0 : i + 1;
-    }
-    *out = round;
-    return true;
-}
-
 static bool keep_value(struct citygml *reader, struct keys *keys, struct feature_attribute value,
                        struct arena *feature, struct err *err)
 {
@@ -442,19 +404,90 @@ static bool keep_value(struct citygml *reader, struct keys *keys, struct feature
     return true;
 }
 
+/* Sorts the member's values by object, once: a city in one member would
+ * otherwise be gone through for each of its objects. */
+static bool order_values(struct citygml_member *member, struct err *err)
+{
+    const uint32_t object_count = citygml_count(&member->objects, sizeof(struct citygml_object));
+    const uint32_t value_count = citygml_count(&member->values, sizeof(struct citygml_value));
+    const struct citygml_value *values =
+        (const struct citygml_value *)(const void *)member->values.data;
+    if (member->starts.size > 0) {
+        return true;
+    }
+    uint32_t *starts = (uint32_t *)(void *)buf_extend(&member->starts,
+                                                      ((size_t)object_count + 2) * sizeof *starts);
+    uint32_t *order =
+        (uint32_t *)(void *)buf_extend(&member->order, ((size_t)value_count + 1) * sizeof *order);
+    if (starts == NULL || order == NULL) {
+        const bool ok = buf_finish(starts == NULL ? &member->starts : &member->order, err);
+        member->starts.size = 0;
+        return ok;
+    }
+    for (uint32_t i = 0; i < value_count; i++) {
+        starts[values[i].object + 2]++;
+    }
+    for (uint32_t i = 2; i < object_count + 2; i++) {
+        starts[i] += starts[i - 1];
+    }
+    for (uint32_t i = 0; i < value_count; i++) {
+        order[starts[values[i].object + 1]++] = i;
+    }
+    return true;
+}
+
+/* The values of one object, in the order of the source. */
+struct own {
+    const struct citygml_value *values;
+    const uint32_t *order;
+    uint32_t count;
+};
+
+static const struct citygml_value *own_at(const struct own *own, uint32_t index)
+{
+    return &own->values[own->order[index]];
+}
+
+/* The group that begins at `index` gets a number that none of its keys has. */
+static bool number_group(const struct keys *keys, const struct own *own, uint32_t index,
+                         struct arena *feature, unsigned *out, struct err *err)
+{
+    uint32_t end = index + 1;
+    while (end < own->count && own_at(own, end)->group == own_at(own, index)->group) {
+        end++;
+    }
+    unsigned round = 1;
+    for (uint32_t i = index; i < end && round < GROUP_ROUNDS_MAX;) {
+        struct text key = own_at(own, i)->attribute.key;
+        const struct arena_mark mark = arena_mark(feature);
+        if (round > 1 && !rename_key(key, round, feature, &key, err)) {
+            return false;
+        }
+        const bool is_used = *find_slot(keys, key) != 0;
+        arena_reset(feature, mark);
+        round += is_used;
+        i = is_used ? index : i + 1;
+    }
+    *out = round;
+    return true;
+}
+
 bool citygml_value_finish(struct citygml *reader, uint32_t object, struct arena *feature,
                           struct feature_attribute **out, size_t *out_count, struct err *err)
 {
-    const struct buf *all = &reader->member.values;
-    const uint32_t all_count = citygml_count(all, sizeof(struct citygml_value));
-    const struct citygml_value *values = (const struct citygml_value *)(const void *)all->data;
-    size_t count = 0;
-    for (uint32_t i = 0; i < all_count; i++) {
-        count += values[i].object == object;
+    struct citygml_member *member = &reader->member;
+    if (!order_values(member, err)) {
+        return false;
     }
-    struct keys keys = {.kept = arena_array(feature, struct feature_attribute, count),
+    const uint32_t *starts = (const uint32_t *)(const void *)member->starts.data;
+    const struct own own = {
+        .values = (const struct citygml_value *)(const void *)member->values.data,
+        .order = (const uint32_t *)(const void *)member->order.data + starts[object],
+        .count = starts[object + 1] - starts[object],
+    };
+    struct keys keys = {.kept = arena_array(feature, struct feature_attribute, own.count),
                         .slot_count = 16};
-    while (keys.slot_count < 2 * count) {
+    while (keys.slot_count < 2 * (size_t)own.count) {
         keys.slot_count *= 2;
     }
     keys.slots = arena_array(feature, uint32_t, keys.slot_count);
@@ -463,26 +496,19 @@ bool citygml_value_finish(struct citygml *reader, uint32_t object, struct arena 
     }
     uint32_t group = 0;
     unsigned round = 1;
-    for (uint32_t i = 0; i < all_count; i++) {
-        if (values[i].object != object) {
-            continue;
-        }
-        struct feature_attribute value = values[i].attribute;
-        if (values[i].group != 0 && values[i].group != group) {
-            uint32_t end = i + 1;
-            while (end < all_count && values[end].group == values[i].group) {
-                end++;
-            }
-            group = values[i].group;
-            if (!find_round(&keys, &values[i], end - i, feature, &round, err)) {
-                return false;
-            }
-        }
-        if (values[i].group != 0 && round > 1 &&
-            !rename_key(value.key, round, feature, &value.key, err)) {
+    for (uint32_t i = 0; i < own.count; i++) {
+        const struct citygml_value *value = own_at(&own, i);
+        struct feature_attribute attribute = value->attribute;
+        if (value->group != 0 && value->group != group &&
+            !number_group(&keys, &own, i, feature, &round, err)) {
             return false;
         }
-        if (!keep_value(reader, &keys, value, feature, err)) {
+        group = value->group != 0 ? value->group : group;
+        if (value->group != 0 && round > 1 &&
+            !rename_key(attribute.key, round, feature, &attribute.key, err)) {
+            return false;
+        }
+        if (!keep_value(reader, &keys, attribute, feature, err)) {
             return false;
         }
     }
