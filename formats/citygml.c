@@ -2,8 +2,14 @@
 #define _GNU_SOURCE
 #include "formats/citygml.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "formats/citygml_dress.h"
 #include "formats/citygml_internal.h"
+#include "formats/encoding.h"
 
 enum { THEMES_BYTES_MAX = 1 << 20, SYSTEM_BYTES_MAX = 512 };
 
@@ -46,6 +52,73 @@ static enum reader_claim claim(struct span head, const char *name)
         return READER_SURE;
     }
     return name_ends_in(name, ".gml") || name_ends_in(name, ".citygml") ? READER_MAYBE : READER_NO;
+}
+
+/* ---- as UTF-8 ---- */
+
+static int make_temporary(const struct citygml *reader, struct err *err)
+{
+    char path[PATH_MAX];
+    const int length = snprintf(path, sizeof path, "%s/storey-utf8-XXXXXX",
+                                reader->input.options->temporary_folder);
+    if (length < 0 || (size_t)length >= sizeof path) {
+        err_set(err, ERR_LIMIT, "path longer than %d bytes", PATH_MAX);
+        return -1;
+    }
+    const int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0) {
+        io_error(err, "create", path);
+    } else {
+        unlink(path); /* nothing is left behind, however the program ends */
+    }
+    return fd;
+}
+
+static void tell_encoding(const struct citygml *reader, const struct encoding *encoding,
+                          uint64_t broken)
+{
+    const struct text nobody = {0};
+    if (encoding->reason == ENCODING_DISPROVED) {
+        citygml_report(reader, nobody, 1, REPORT_NOTICE, "encoding",
+                       "it says that it is %s, but it is UTF-8, and read as that",
+                       encoding->declared);
+    } else if (encoding->reason == ENCODING_GUESSED) {
+        citygml_report(reader, nobody, 1, REPORT_NOTICE, "encoding",
+                       "it says %s%s, but it is not; read as %s (--encoding names another)",
+                       encoding->declared[0] == '\0' ? "no encoding, which means UTF-8"
+                                                     : "that it is ",
+                       encoding->declared, encoding->name);
+    }
+    if (broken > 0) {
+        citygml_report(reader, nobody, 1, REPORT_REPAIRED, "encoding",
+                       "%llu bytes that are no character of %s have been replaced",
+                       (unsigned long long)broken, encoding->name);
+    }
+}
+
+/* Bytes that are not UTF-8 are converted, to the temporary folder. */
+static bool read_as_utf8(struct citygml *reader, struct err *err)
+{
+    const struct encoding encoding =
+        encoding_find(reader->bytes, reader->map, reader->input.options->encoding);
+    uint64_t broken = 0;
+    if (!encoding.is_utf8) {
+        const int fd = make_temporary(reader, err);
+        if (fd < 0) {
+            return false;
+        }
+        const bool ok =
+            encoding_convert(reader->bytes, reader->map, encoding.name, fd, &broken, err) &&
+            io_map_open_file(fd, reader->input.name, &reader->utf8_map, err);
+        close(fd);
+        if (!ok) {
+            return false;
+        }
+        reader->bytes = reader->utf8_map.bytes;
+        reader->map = &reader->utf8_map;
+    }
+    tell_encoding(reader, &encoding, broken);
+    return true;
 }
 
 /* ---- opening ---- */
@@ -168,7 +241,7 @@ static const char *find_version(const struct citygml *reader)
 static bool prepare(struct citygml *reader, struct source_info *info, struct err *err)
 {
     struct arena *source = reader->input.source;
-    if (!citygml_input_open(reader, err) || !find_crs(reader, err) ||
+    if (!read_as_utf8(reader, err) || !citygml_input_open(reader, err) || !find_crs(reader, err) ||
         !citygml_shape_open(source, reader->input.options->fail_after, &reader->shape, err) ||
         !citygml_scan_open(reader, &reader->scan, err) || !read_appearance(reader, err) ||
         !citygml_scan_restart(reader->scan, MODE_MODEL, citygml_line(reader, reader->at), err)) {
@@ -265,7 +338,11 @@ static bool can_continue(const void *state)
 static uint64_t bytes_done(const void *state)
 {
     const struct citygml *reader = state;
-    return reader->at;
+    const uint64_t size = reader->input.bytes.size;
+    if (reader->bytes.size == size || reader->bytes.size == 0) {
+        return reader->at;
+    }
+    return (uint64_t)((double)reader->at / (double)reader->bytes.size * (double)size);
 }
 
 const struct reader citygml_reader = {

@@ -104,7 +104,12 @@ static bool count_feature(struct survey *survey, const struct feature *feature, 
 static bool read_source(struct survey *survey, const struct run_source *input,
                         const char *temporary, const char **out_format, struct err *err)
 {
-    const struct source_options options = {.temporary_folder = temporary};
+    const struct options *given = survey->run.options;
+    const struct source_options options = {
+        .temporary_folder = temporary,
+        .encoding = given->encoding,
+        .theme = given->theme,
+    };
     struct source *source;
     struct arena feature_arena;
     struct arena_mark empty = {0};

@@ -200,9 +200,29 @@ static bool spool_feature(struct reading *reading, const struct feature *feature
     return buf_finish(&run->offsets, err);
 }
 
-static bool take_feature(struct reading *reading, const struct feature *feature, struct err *err)
+/* Leaves out what is finer than --lod; the coarsest level stays in any case. */
+static void choose_level(const struct options *options, struct feature *feature)
+{
+    if (options->lod < 0) {
+        return;
+    }
+    while (feature->lod_count > 1 &&
+           feature->lods[feature->lod_count - 1].level >= options->lod + 1) {
+        feature->lod_count--;
+    }
+    if (feature->lod_count > 0) {
+        const struct feature_lod *finest = &feature->lods[feature->lod_count - 1];
+        feature->polygon_count = (size_t)finest->first_polygon + finest->polygon_count;
+    }
+    if (feature->parts_level >= options->lod + 1) {
+        feature->parts_level = options->lod;
+    }
+}
+
+static bool take_feature(struct reading *reading, struct feature *feature, struct err *err)
 {
     struct run *run = reading->run;
+    choose_level(run->options, feature);
     run->counts.read++;
     if (!is_wanted(run->options, feature->kind)) {
         run->counts.excluded++;
@@ -288,7 +308,11 @@ static bool read_features(struct reading *reading, uint64_t bytes_before, uint64
 static bool read_source(struct run *run, uint32_t index, uint64_t bytes_before,
                         uint64_t bytes_total, const char *temporary_folder, struct err *err)
 {
-    const struct source_options options = {.temporary_folder = temporary_folder};
+    const struct source_options options = {
+        .temporary_folder = temporary_folder,
+        .encoding = run->options->encoding,
+        .theme = run->options->theme,
+    };
     struct reading reading = {.run = run, .source = index};
     if (!source_open(run->sources[index].path, &options, &run->report, &reading.from, err)) {
         err_in_source(err, run->sources[index].path);

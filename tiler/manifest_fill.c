@@ -63,6 +63,18 @@ static bool fill_options(struct run *run, struct manifest *out, struct err *err)
     if (options->crs != NULL) {
         pairs[count++] = (struct manifest_pair){text_of("crs"), text_of(options->crs)};
     }
+    if (options->lod >= 0) {
+        pairs[count].name = text_of("lod");
+        if (!printed(arena, &pairs[count++].value, err, "%d", options->lod)) {
+            return false;
+        }
+    }
+    if (options->theme != NULL) {
+        pairs[count++] = (struct manifest_pair){text_of("theme"), text_of(options->theme)};
+    }
+    if (options->encoding != NULL) {
+        pairs[count++] = (struct manifest_pair){text_of("encoding"), text_of(options->encoding)};
+    }
     if (options->vertical != NULL) {
         pairs[count++] = (struct manifest_pair){text_of("vertical"), text_of(options->vertical)};
     }

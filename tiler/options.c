@@ -29,6 +29,11 @@ static const struct command commands[] = {
      "      --files-from FILE     further inputs, one a line; - is standard input\n"
      "      --class A,B           only these classes (Building, Road, ...)\n"
      "      --exclude-class A,B   not these\n"
+     "      --lod N               nothing finer than level of detail N (0 to 4), where there is\n"
+     "                            anything coarser; else the finest\n"
+     "      --theme NAME          of materials and textures (default: the file's own, or the\n"
+     "                            first that has textures)\n"
+     "      --encoding NAME       of XML that is not UTF-8 and does not say what it is\n"
      "Coordinates\n"
      "      --crs CRS             EPSG:4547, EPSG:28992+5709, WKT, a PROJ string,\n"
      "                            cgcs2000:118.8333[,39], gcj02, bd09; overrides the file's own\n"
@@ -112,6 +117,9 @@ static const char overview[] =
 enum option_id {
     OPTION_FILES_FROM = 256,
     OPTION_CLASS,
+    OPTION_LOD,
+    OPTION_THEME,
+    OPTION_ENCODING,
     OPTION_EXCLUDE_CLASS,
     OPTION_CRS,
     OPTION_CRS_FILE,
@@ -161,6 +169,9 @@ static const struct option_row rows[] = {
     {"files-from", required_argument, OPTION_FILES_FROM, T},
     {"class", required_argument, OPTION_CLASS, T},
     {"exclude-class", required_argument, OPTION_EXCLUDE_CLASS, T},
+    {"lod", required_argument, OPTION_LOD, T},
+    {"theme", required_argument, OPTION_THEME, T | I},
+    {"encoding", required_argument, OPTION_ENCODING, T | I},
     {"crs", required_argument, OPTION_CRS, T | I},
     {"crs-file", required_argument, OPTION_CRS_FILE, T | I},
     {"vertical", required_argument, OPTION_VERTICAL, T | I},
@@ -349,6 +360,18 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
     case OPTION_EXCLUDE_CLASS:
         return read_list(value, run, &options->excluded_classes, &options->excluded_class_count,
                          err);
+    case OPTION_LOD:
+        if (!read_choice("lod", value, "0\0001\0002\0003\0004\0", &choice, err)) {
+            return false;
+        }
+        options->lod = choice;
+        return true;
+    case OPTION_THEME:
+        options->theme = value;
+        return true;
+    case OPTION_ENCODING:
+        options->encoding = value;
+        return true;
     case OPTION_CRS:
         options->crs = value;
         return true;
@@ -555,6 +578,7 @@ bool options_read(int argc, char *const *argv, struct arena *run, struct options
 {
     struct options options = {
         .compression = GLB_DRACO,
+        .lod = -1,
         .tile_bytes = OPTIONS_TILE_BYTES,
         .error_factor = ERROR_FACTOR,
         .max_loss = MAX_LOSS,

@@ -69,6 +69,9 @@ struct options {
     bool allow_ballpark;
     const char *const *classes;
     size_t class_count;
+    int lod;              /* the finest level that is read; -1: the finest there is */
+    const char *theme;    /* of materials and textures; NULL: the file's own choice */
+    const char *encoding; /* of text that says none, or a wrong one; NULL: detected */
     const char *const *excluded_classes;
     size_t excluded_class_count;
     enum glb_compression compression;
