@@ -19,6 +19,34 @@ static bool is_clean(struct text value)
     return true;
 }
 
+/* A name of a header: a token. What is more than that is a space before the
+ * colon, or a folded line: libmicrohttpd appends those to the name before. */
+static bool is_name(struct text key)
+{
+    for (size_t i = 0; i < key.size; i++) {
+        const char c = key.data[i];
+        const bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || strchr("!#$%&'*+-.^_`|~", c) != NULL;
+        if (!ok || c == '\0') {
+            return false;
+        }
+    }
+    return key.size > 0;
+}
+
+/* "Content-Length5": a length that was folded onto the next line. */
+static bool is_stretched(struct text key)
+{
+    static const char *const names[] = {"Host", "Content-Length", "Transfer-Encoding"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const size_t size = strlen(names[i]);
+        if (key.size > size && strncasecmp(key.data, names[i], size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_length(struct text value, uint64_t *out)
 {
     if (value.size == 0 || value.size > 18) {
@@ -62,10 +90,11 @@ static void scan_framing(struct guard *guard, struct text key, struct text value
         guard->is_chunked = is_header(value, "chunked");
     }
 }
+
 void guard_header(struct guard *guard, struct text key, struct text value)
 {
     struct request *request = guard->request;
-    if (!is_clean(value) || !is_clean(key)) {
+    if (!is_clean(value) || !is_name(key) || is_stretched(key)) {
         guard->is_bad = true;
         return;
     }

@@ -9,11 +9,14 @@
  *
  * Refused  400  no Host, two of them, one that is none; a length given twice,
  *               beside a transfer coding, or that is no number; two transfer
- *               codings; a control character (NUL among them) in a header
+ *               codings; a name that is no token or that begins with one of
+ *               those (a space before the colon, a folded line: the library
+ *               appends it to the name); a control character in a value
  *          413  a body on another method than POST; a body beyond the limit
  *          501  another transfer coding than chunked
- *          Bare line feeds and folded headers are gone before anyone sees a
- *          header: server/nginx.conf shows the proxy that stops them.
+ *          Bare line feeds, most folded headers, and what follows a NUL are gone
+ *          before anyone sees a header: server/nginx.conf is the proxy that stops
+ *          them.
  *
  * Source   RFC 9112 "Message Body Length", RFC 9110 "Host and :authority"
  */
