@@ -26,7 +26,9 @@
 enum { WORKERS_MAX = 256 };
 /* The library clears its pool for every request: 8 KiB costs half of 32 KiB. */
 enum { POOL_BYTES = 8 * 1024 };
-enum { SWEEP_MS = 1000 };
+/* Once a second every connection is looked at, which is a system call for each that
+ * waits: a few at a time, so that no answer waits behind ten thousand of them. */
+enum { SWEEP_MS = 1000, SLICE_MS = 5, SLICE_LEAST = 64, SWEEP_SLICES = 100 };
 /* Log lines wait so long, or until there are so many: a write a turn would be a
  * third of a small request's system calls. */
 enum { FLUSH_MS = 200, FLUSH_BYTES = 32 * 1024 };
@@ -63,6 +65,8 @@ struct worker {
     struct MHD_Daemon *daemon;
     struct arena memory; /* connections */
     struct connection *open_connections;
+    size_t open_count;
+    struct connection *to_sweep; /* the next to be looked at; NULL between sweeps */
     struct connection *free_connections;
     struct catalogue *catalogue;
     unsigned generation;
@@ -74,7 +78,7 @@ struct worker {
     bool is_admin;   /* the admin listener's */
     int64_t now_ms;  /* monotonic, of this turn */
     int64_t wall_ms; /* since 1970, of this turn */
-    int64_t swept_ms;
+    int64_t swept_ms, sliced_ms;
     int64_t flushed_ms;
     int64_t drain_end_ms; /* 0: not draining */
 };
@@ -474,12 +478,17 @@ static void open_connection(struct worker *worker, struct MHD_Connection *handle
         connection->after->before = connection;
     }
     worker->open_connections = connection;
+    worker->open_count++;
     metrics_note(&worker->metrics, METRICS_CONNECTED);
     meet(connection, handle);
 }
 
 static void close_connection(struct worker *worker, struct connection *connection)
 {
+    worker->open_count--;
+    if (worker->to_sweep == connection) {
+        worker->to_sweep = connection->after;
+    }
     if (connection->before != NULL) {
         connection->before->after = connection->after;
     } else {
@@ -528,20 +537,39 @@ static void drop_message(void *cls, const char *format, va_list args)
 
 /* Whoever missed a deadline is cut: the library sees the end of the stream at
  * its next turn and cleans up. */
-static void sweep(struct worker *worker)
+static void sweep_slice(struct worker *worker, size_t most)
 {
     const struct http_options *options = &worker->http->options;
     const struct deadline_limits limits = {options->head_s, options->idle_s, options->request_s,
                                            options->send_rate, worker->drain_end_ms != 0};
-    for (struct connection *each = worker->open_connections; each != NULL; each = each->after) {
+    for (size_t i = 0; i < most && worker->to_sweep != NULL; i++) {
+        struct connection *each = worker->to_sweep;
+        worker->to_sweep = each->after;
         if (deadline_is_missed(&each->deadline, &limits, worker->now_ms)) {
             shutdown(each->deadline.fd, SHUT_RDWR);
             metrics_note(&worker->metrics, METRICS_CUT);
         }
     }
+    worker->sliced_ms = worker->now_ms;
+}
+
+static void begin_sweep(struct worker *worker)
+{
+    worker->to_sweep = worker->open_connections;
+    worker->swept_ms = worker->now_ms;
     atomic_store(&worker->metrics.views, store_cache_count(worker->cache));
     usage_add(worker->http->usage, worker->tally);
-    worker->swept_ms = worker->now_ms;
+}
+
+static void sweep_when_due(struct worker *worker)
+{
+    if (worker->to_sweep == NULL && worker->now_ms - worker->swept_ms >= SWEEP_MS) {
+        begin_sweep(worker);
+    }
+    if (worker->to_sweep != NULL && worker->now_ms - worker->sliced_ms >= SLICE_MS) {
+        const size_t even = worker->open_count / SWEEP_SLICES;
+        sweep_slice(worker, even < SLICE_LEAST ? SLICE_LEAST : even);
+    }
 }
 
 static void read_clocks(struct worker *worker)
@@ -593,7 +621,8 @@ static bool follow_drain(struct worker *worker)
     if (worker->is_admin) {
         return state != CATALOGUE_OVER;
     }
-    sweep(worker);
+    begin_sweep(worker);
+    sweep_slice(worker, SIZE_MAX);
     return worker->open_connections != NULL && worker->now_ms < worker->drain_end_ms;
 }
 
@@ -611,6 +640,9 @@ static int wait_ms(struct worker *worker)
     MHD_UNSIGNED_LONG_LONG wanted;
     if (MHD_get_timeout(worker->daemon, &wanted) == MHD_YES && wanted < limit) {
         limit = wanted;
+    }
+    if (worker->to_sweep != NULL && limit > SLICE_MS) {
+        limit = SLICE_MS;
     }
     return worker->drain_end_ms != 0 && limit > 20 ? 20 : (int)limit;
 }
@@ -634,9 +666,7 @@ static void *run_worker(void *argument)
         store_cache_turn(worker->cache);
         MHD_run(worker->daemon);
         flush_lines(worker);
-        if (worker->now_ms - worker->swept_ms >= SWEEP_MS) {
-            sweep(worker);
-        }
+        sweep_when_due(worker);
     } while (follow_drain(worker));
     return NULL;
 }

@@ -38,7 +38,8 @@ export function writePackage(folder, letter, tileCount = 8) {
 }
 
 /** The same as an archive; its path. */
-function packCity(letter) {
+export function packCity(letter) {
+  fs.mkdirSync(here, { recursive: true });
   const folder = path.join(here, `city-${letter}`);
   writePackage(folder, letter);
   const done = run("storey", ["pack", folder, "-o", `${folder}.3tz`]);

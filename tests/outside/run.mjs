@@ -18,6 +18,7 @@ import { made, report, test } from "./judge.mjs";
 import { run, serve, tile, tilesets } from "./programs.mjs";
 import { testProxy } from "./proxy.mjs";
 import { testAllReal } from "./real.mjs";
+import { testServer } from "./server.mjs";
 import { testThree } from "./three.mjs";
 import { testTree } from "./tree.mjs";
 import { testViewer } from "./viewer.mjs";
@@ -143,5 +144,6 @@ if (wants("cli")) {
 }
 if (wants("server")) {
   await testProxy();
+  await testServer();
 }
 report();
