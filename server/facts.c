@@ -151,14 +151,21 @@ static bool read_manifest(const struct package *package, struct buf *json, struc
     return manifest.input_count == 0 || copy_text(manifest.inputs[0].crs, run, &facts->crs, err);
 }
 
-static bool read_tileset(struct span json, struct arena *run, struct arena *scratch,
-                         struct facts *facts, struct err *err)
+/* Others' tilesets may say what the standard does not allow any more ("url") or
+ * not yet: viewers judge them. Ours must be right, and all must be JSON. */
+static bool may_be_odd(const struct package *package, const struct err *err)
+{
+    return (err->code == ERR_SCHEMA || err->code == ERR_UNSUPPORTED) && !package_is_ours(package);
+}
+
+static bool read_tileset(const struct package *package, struct span json, struct arena *run,
+                         struct arena *scratch, struct facts *facts, struct err *err)
 {
     struct tileset tileset;
-    if (!tileset_read(json, scratch, &tileset, err)) {
-        return false;
-    }
     digest_print(digest_of(json), facts->revision);
+    if (!tileset_read(json, scratch, &tileset, err)) {
+        return may_be_odd(package, err);
+    }
     facts->has_extent = measure_extent(tileset.root, facts->extent_deg_m);
     return copy_text(tileset.version, run, &facts->tiles_version, err) &&
            read_extras(tileset.root->extras, run, facts, err) &&
@@ -175,7 +182,7 @@ bool facts_read(const struct package *package, struct arena *run, struct arena *
     struct buf json;
     buf_init(&json, TILESET_BYTES_MAX);
     bool ok = package_load(package, name, &json, err);
-    if (ok && !read_tileset(buf_span(&json), run, scratch, &facts, err)) {
+    if (ok && !read_tileset(package, buf_span(&json), run, scratch, &facts, err)) {
         char terminated[128];
         snprintf(terminated, sizeof terminated, "%.*s", TEXT_ARGS(name));
         err_in_source(err, terminated);

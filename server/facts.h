@@ -32,8 +32,9 @@ struct facts {
 
 /*
  * Memory   text lies in `run`; `scratch` is reset
- * Errors   no tileset.json, or one that tileset_read() refuses. A manifest that
- *          cannot be read makes the package a foreign one.
+ * Errors   no tileset.json, one that is no JSON; of a package of ours one that
+ *          tileset_read() refuses. A manifest that cannot be read makes the
+ *          package a foreign one.
  */
 ERR_CHECKED bool facts_read(const struct package *package, struct arena *run, struct arena *scratch,
                             struct facts *out, struct err *err);

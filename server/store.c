@@ -18,12 +18,15 @@
 #include "formats/manifest.h"
 #include "formats/package.h"
 #include "formats/packing.h"
+#include "server/reach.h"
 
-enum { STORE_MEMORY_MAX = 1 << 20, SCRATCH_MEMORY_MAX = 1 << 30 };
+enum { STORE_MEMORY_MAX = 256 << 20, SCRATCH_MEMORY_MAX = 1 << 30 };
 /* A member larger than this is not expanded for a client that takes no coding. */
 enum { EXPANDED_MEMBER_MAX = 256 << 20 };
 /* The oldest of a set's slots gives way. */
 enum { SET_SLOTS = 4 };
+/* Of a digest in a file's name. */
+enum { NAME_DIGITS = 16 };
 enum { GZIP_HEAD_BYTES = 10, GZIP_TAIL_BYTES = 8 };
 
 struct store {
@@ -31,6 +34,7 @@ struct store {
     struct arena memory; /* itself, path, facts */
     struct package *package;
     struct facts facts;
+    struct reach reach; /* of a foreign package */
     const char *path;
     int fd;             /* the archive, or the folder */
     struct stat opened; /* the archive, or the folder's tileset.json */
@@ -222,7 +226,9 @@ bool store_open(const char *path, struct store **out, struct err *err)
         arena_init(&scratch, SCRATCH_MEMORY_MAX);
         ok = note_revision(store, err) &&
              facts_read(store->package, &store->memory, &scratch, &store->facts, err) &&
-             open_index(store, err);
+             open_index(store, err) &&
+             (store->facts.is_ours ||
+              reach_read(store->package, &store->memory, &scratch, &store->reach, err));
         arena_release(&scratch);
         store->is_package = true;
     }
@@ -341,10 +347,34 @@ bool store_is_stale(const struct store *store)
     return stat(path, &now) != 0 || !same_file(&now, &store->opened);
 }
 
-static bool begins_with(struct text text, const char *start)
+/* "1-3300-00ff00ff00ff00ff" */
+static bool ends_with_hex(struct text stem)
 {
-    const size_t size = strlen(start);
-    return text.size >= size && memcmp(text.data, start, size) == 0;
+    size_t digits = 0;
+    while (digits < stem.size) {
+        const char c = stem.data[stem.size - 1 - digits];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            break;
+        }
+        digits++;
+    }
+    return digits == NAME_DIGITS && stem.size > digits && stem.data[stem.size - digits - 1] == '-';
+}
+
+/* The part of "tiles/3/1-00ff00ff00ff00ff.glb" before its ending. */
+static struct text stem_of(struct text name)
+{
+    const char *slash = memrchr(name.data, '/', name.size);
+    const size_t from = slash == NULL ? 0 : (size_t)(slash - name.data) + 1;
+    const struct text file = {name.data + from, name.size - from};
+    const char *dot = memchr(file.data, '.', file.size);
+    return (struct text){file.data, dot == NULL ? file.size : (size_t)(dot - file.data)};
+}
+
+/* The stem ends in a digest. */
+static bool is_content_named(struct text name)
+{
+    return ends_with_hex(stem_of(name));
 }
 
 bool store_may_serve(const struct store *store, struct text name)
@@ -353,8 +383,12 @@ bool store_may_serve(const struct store *store, struct text name)
         memmem(name.data, name.size, "/.", 2) != NULL) {
         return false;
     }
-    return !store->facts.is_ours ||
-           !(begins_with(name, "features.") || text_is(name, MANIFEST_NAME));
+    if (!store->is_package) {
+        return true;
+    }
+    return store->facts.is_ours
+               ? text_equals(name, package_tileset_name(store->package)) || is_content_named(name)
+               : reach_has(&store->reach, name);
 }
 
 /* ---- views: what is cut short ---- */
@@ -434,30 +468,6 @@ bool store_guard_maps(struct err *err)
 
 /* ---- views: making one ---- */
 
-static bool ends_with_hex(struct text stem)
-{
-    size_t digits = 0;
-    while (digits < stem.size) {
-        const char c = stem.data[stem.size - 1 - digits];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            break;
-        }
-        digits++;
-    }
-    return digits >= 16;
-}
-
-/* "tiles/3/1-00ff00ff00ff00ff.glb": the stem ends in a digest. */
-static bool is_content_named(struct text name)
-{
-    const char *slash = memrchr(name.data, '/', name.size);
-    const size_t from = slash == NULL ? 0 : (size_t)(slash - name.data) + 1;
-    const struct text file = {name.data + from, name.size - from};
-    const char *dot = memchr(file.data, '.', file.size);
-    return ends_with_hex(
-        (struct text){file.data, dot == NULL ? file.size : (size_t)(dot - file.data)});
-}
-
 static void name_etag(struct store_view *view, struct digest digest)
 {
     static const char *const endings[MESSAGE_CODING_COUNT] = {"", "-gzip", "-zstd"};
@@ -501,9 +511,23 @@ static bool expand(const struct package_member *member, struct buf *out, struct 
     return true;
 }
 
-/* The first look at a member: its checksum, and its own idea of its size. */
-static bool check_member(const struct store *store, const struct package_member *member,
-                         struct err *err)
+/* A content-named file is what its name says; a stray one of that form is none. */
+static bool check_name(const struct store *store, struct text name, struct span bytes,
+                       struct err *err)
+{
+    char digits[NAME_DIGITS + 1];
+    const struct text stem = stem_of(name);
+    if (!store->facts.is_ours || !ends_with_hex(stem)) {
+        return true;
+    }
+    snprintf(digits, sizeof digits, "%016llx", (unsigned long long)digest_short(bytes));
+    return memcmp(stem.data + stem.size - NAME_DIGITS, digits, NAME_DIGITS) == 0 ||
+           err_set(err, ERR_SYNTAX, "its bytes are not those that it is named after");
+}
+
+/* The first look at a member: its checksum, its name, its own idea of its size. */
+static bool check_member(const struct store *store, struct text name,
+                         const struct package_member *member, struct err *err)
 {
     if (member->method == PACKING_STORED) {
         if (store->is_archive && packing_crc32(0, member->packed) != member->crc32) {
@@ -512,11 +536,12 @@ static bool check_member(const struct store *store, const struct package_member 
         if (is_cut_short(member->packed)) {
             return err_set(err, ERR_SYNTAX, "shorter than it says itself");
         }
-        return true;
+        return check_name(store, name, member->packed, err);
     }
     struct buf expanded;
     buf_init(&expanded, EXPANDED_MEMBER_MAX);
-    const bool ok = expand(member, &expanded, err);
+    const bool ok =
+        expand(member, &expanded, err) && check_name(store, name, buf_span(&expanded), err);
     buf_release(&expanded);
     return ok;
 }
@@ -587,13 +612,14 @@ static bool fill_view(struct store_view *view, struct text name,
         return err_set(err, ERR_IO, "changed while it was opened");
     }
     if (place->is_expanded) {
-        if (!expand(member, &place->expanded, err)) {
+        if (!expand(member, &place->expanded, err) ||
+            !check_name(place->store, name, buf_span(&place->expanded), err)) {
             return false;
         }
         add_part(view, place->expanded.data, place->expanded.size);
         name_etag(view, digest_of(view->parts[0]));
     } else {
-        if (!check_member(place->store, member, err)) {
+        if (!check_member(place->store, name, member, err)) {
             return false;
         }
         if (member->method == PACKING_DEFLATE) {

@@ -79,9 +79,11 @@ ERR_CHECKED bool store_locate(const struct store *store, struct text name, struc
 bool store_is_stale(const struct store *store);
 
 /*
- * True when clients may ask for that name: everything of a foreign package, and
- * of ours not the index, the attributes and the manifest, which are answered by
- * routes of their own. Hidden files are never served.
+ * True when clients may ask for that name: of a foreign package what its tilesets
+ * lead to; of ours the root and what is named by its content, whose bytes are
+ * compared with that name when they are first asked for. So neither the index nor
+ * what else lies in a folder goes out. Of a plain folder everything that is not
+ * hidden.
  */
 bool store_may_serve(const struct store *store, struct text name);
 

@@ -32,9 +32,15 @@ mkdir -p "$work/city/tiles" "$work/served"
 for i in $(seq 600); do
     head -c $(((i * 7919 % 32 + 1) * 1024)) /dev/urandom >"$work/city/tiles/$i.bin"
 done
-cat >"$work/city/tileset.json" <<'JSON'
-{"asset":{"version":"1.1"},"geometricError":10,"root":{"boundingVolume":{"region":[1.99,0.39,1.991,0.391,0,100]},"geometricError":0,"refine":"ADD"}}
-JSON
+# Only what the root leads to is served.
+{
+    volume='"boundingVolume":{"region":[1.99,0.39,1.991,0.391,0,100]},"geometricError":0'
+    printf '{"asset":{"version":"1.1"},"geometricError":10,"root":{%s,"refine":"ADD","children":[' "$volume"
+    for i in $(seq 600); do
+        printf '%s{%s,"content":{"uri":"tiles/%d.bin"}}' "$([ "$i" = 1 ] || echo ,)" "$volume" "$i"
+    done
+    printf ']}}'
+} >"$work/city/tileset.json"
 if [ -x "$build/storey" ] && "$build/storey" pack "$work/city" -o "$work/served/city.3tz" >/dev/null 2>&1; then
     kind=".3tz"
 else

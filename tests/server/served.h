@@ -18,7 +18,15 @@
 #include "formats/packing.h"
 #include "tests/check.h"
 
-#define SERVED_TILE "tiles/0-0123456789abcdef0123456789abcdef.glb"
+/* Named by what is in them, as storey names its files. */
+#define SERVED_TILE "tiles/0-770300338c53c812.glb"
+#define SERVED_DEFLATE "tiles/deflate-7933314f02d0b406.json"
+#define SERVED_ZSTD "tiles/zstd-7933314f02d0b406.json"
+#define SERVED_EMPTY "tiles/empty-d8984701d306aa99.bin"
+
+#define SERVED_CHILD(name)                                                                         \
+    "{\"boundingVolume\":{\"region\":[1.99,0.39,1.991,0.391,-5,200]},\"geometricError\":0,"        \
+    "\"content\":{\"uri\":\"" name "\"}}"
 
 struct served {
     char root[64];     /* to be removed */
@@ -31,7 +39,9 @@ static const char served_tileset[] =
     "{\"asset\":{\"version\":\"1.1\",\"extras\":{\"storey\":{\"title\":\"Futian "
     "\xE7\xA6\x8F\xE7\x94\xB0\",\"ground_height_m\":-3.5}}},\"geometricError\":100,"
     "\"root\":{\"boundingVolume\":{\"region\":[1.99,0.39,1.991,0.391,-5,200]},"
-    "\"geometricError\":10,\"refine\":\"REPLACE\",\"content\":{\"uri\":\"" SERVED_TILE "\"}}}\n";
+    "\"geometricError\":10,\"refine\":\"REPLACE\",\"content\":{\"uri\":\"" SERVED_TILE
+    "\"},\"children\":[" SERVED_CHILD(SERVED_DEFLATE) "," SERVED_CHILD(
+        SERVED_ZSTD) "," SERVED_CHILD(SERVED_EMPTY) "]}}\n";
 
 /* A glTF of its header only, which says its size. */
 static const char served_glb[] = "glTF\2\0\0\0\x14\0\0\0\0\0\0\0JSON";
@@ -47,9 +57,9 @@ static const struct {
 } served_files[] = {
     {"features.old", "index", 5, PACKING_STORED},
     {"manifest.json", "{\"generator\":\"storey 0.1.0\",\"manifest\":1}", 41, PACKING_STORED},
-    {"tiles/deflate.json", served_text, sizeof served_text - 1, PACKING_DEFLATE},
-    {"tiles/zstd.json", served_text, sizeof served_text - 1, PACKING_ZSTD},
-    {"tiles/empty.bin", "", 0, PACKING_STORED},
+    {SERVED_DEFLATE, served_text, sizeof served_text - 1, PACKING_DEFLATE},
+    {SERVED_ZSTD, served_text, sizeof served_text - 1, PACKING_ZSTD},
+    {SERVED_EMPTY, "", 0, PACKING_STORED},
     {SERVED_TILE, served_glb, 20, PACKING_STORED},
     {"tileset.json", served_tileset, sizeof served_tileset - 1, PACKING_STORED},
 };

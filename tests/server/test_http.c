@@ -364,7 +364,7 @@ static void gzip_members__come_framed(void)
 {
     static char reply[8192];
     set_up(1);
-    converse(LITERAL("GET /collections/ours/3dtiles/tiles/deflate.json HTTP/1.1\r\n" HOST
+    converse(LITERAL("GET /collections/ours/3dtiles/" SERVED_DEFLATE " HTTP/1.1\r\n" HOST
                      "Accept-Encoding: gzip\r\n\r\n"),
              reply, sizeof reply);
     CHECK(strstr(reply, "Content-Encoding: gzip\r\n") != NULL);

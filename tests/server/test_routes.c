@@ -282,7 +282,7 @@ static void codings__are_negotiated(void)
     };
     set_up();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct request request = request_of("/collections/ours/3dtiles/tiles/deflate.json");
+        struct request request = request_of("/collections/ours/3dtiles/" SERVED_DEFLATE);
         request.accept_encoding = text_of(cases[i].accept);
         answer(&request);
         CHECK_EQ(response.status, cases[i].status);
@@ -309,7 +309,7 @@ static void ranges__count_in_the_file_without_coding(void)
     };
     set_up();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct request request = request_of("/collections/ours/3dtiles/tiles/deflate.json");
+        struct request request = request_of("/collections/ours/3dtiles/" SERVED_DEFLATE);
         request.accept_encoding = text_of("gzip");
         request.range = text_of(cases[i].range);
         answer(&request);

@@ -113,7 +113,7 @@ static void deflate_members__go_out_as_gzip(void)
 {
     served_open(&served);
     open_store(served.ours);
-    struct store_view *view = find("tiles/deflate.json", TAKES_ALL);
+    struct store_view *view = find(SERVED_DEFLATE, TAKES_ALL);
     CHECK_EQ(view->coding, MESSAGE_GZIP);
     CHECK_EQ(view->part_count, 3);
     struct buf body;
@@ -140,7 +140,7 @@ static void zstd_members__go_out_as_they_are(void)
 {
     served_open(&served);
     open_store(served.ours);
-    struct store_view *view = find("tiles/zstd.json", TAKES_ALL);
+    struct store_view *view = find(SERVED_ZSTD, TAKES_ALL);
     CHECK_EQ(view->coding, MESSAGE_ZSTD);
     struct buf expanded;
     struct err err;
@@ -159,9 +159,9 @@ static void etags__tell_codings_apart_and_stay(void)
 {
     served_open(&served);
     open_store(served.ours);
-    struct store_view *gzip = find("tiles/deflate.json", TAKES_ALL);
-    struct store_view *plain = find("tiles/deflate.json", TAKES_IDENTITY);
-    struct store_view *again = find("tiles/deflate.json", TAKES_ALL);
+    struct store_view *gzip = find(SERVED_DEFLATE, TAKES_ALL);
+    struct store_view *plain = find(SERVED_DEFLATE, TAKES_IDENTITY);
+    struct store_view *again = find(SERVED_DEFLATE, TAKES_ALL);
     CHECK(gzip == again);
     CHECK(strcmp(gzip->etag, plain->etag) != 0);
     CHECK(strstr(gzip->etag, "-gzip\"") != NULL);
@@ -172,7 +172,7 @@ static void etags__tell_codings_apart_and_stay(void)
     store_view_give_back(again);
     close_store();
     open_store(served.ours);
-    gzip = find("tiles/deflate.json", TAKES_ALL);
+    gzip = find(SERVED_DEFLATE, TAKES_ALL);
     CHECK_TEXT(gzip->etag, kept);
     store_view_give_back(gzip);
     close_store();
@@ -200,7 +200,7 @@ static void immutable__are_content_named_tiles_of_ours(void)
     served_open(&served);
     open_store(served.ours);
     struct store_view *tile = find(SERVED_TILE, TAKES_ALL);
-    struct store_view *other = find("tiles/zstd.json", TAKES_ALL);
+    struct store_view *other = find("tileset.json", TAKES_ALL);
     CHECK(tile->is_immutable);
     CHECK(!other->is_immutable);
     store_view_give_back(tile);
@@ -292,7 +292,7 @@ static void cut_archives__fail_and_the_process_lives(void)
     served_cut(served.ours, 10);
     store_cache_turn(cache);
     expect_failure(SERVED_TILE);
-    expect_failure("tiles/zstd.json");
+    expect_failure(SERVED_ZSTD);
     expect_failure("tiles/none");
     CHECK(store_is_stale(store));
     close_store();
