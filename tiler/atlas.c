@@ -131,8 +131,13 @@ static uint32_t begin_page(struct making *m, const struct chart *chart)
 }
 
 /* Packs the charts of one class, page after page. */
-static bool pack_class(struct making *m, struct chart **charts, size_t count, struct err *err)
+static bool pack_class(struct making *m, struct chart *const *all, size_t count, struct err *err)
 {
+    struct chart **charts = arena_array(m->scratch, struct chart *, count); /* not yet placed */
+    if (charts == NULL) {
+        return arena_full(m->scratch, err);
+    }
+    memcpy(charts, all, count * sizeof charts[0]);
     size_t left = count;
     while (left > 0) {
         const struct arena_mark mark = arena_mark(m->scratch);

@@ -40,8 +40,11 @@ struct entry {
 struct name_slot {
     uint64_t hash;
     const char *path; /* NULL: free */
-    int32_t id;
+    int32_t id;       /* or IMAGES_NONE, or NOT_LOOKED_FOR */
+    uint32_t uses;
 };
+
+enum { NOT_LOOKED_FOR = -2 };
 
 enum slot_state { SLOT_FREE, SLOT_DECODING, SLOT_READY };
 
@@ -403,18 +406,23 @@ static bool grow_names(struct images *images, struct err *err)
     return true;
 }
 
-static bool add_name(struct images *images, uint64_t hash, const char *path, int32_t id,
+/* The slot of the name, made when there is none. */
+static bool add_name(struct images *images, uint64_t hash, const char *path, struct name_slot **out,
                      struct err *err)
 {
     if (!grow_names(images, err)) {
         return false;
     }
-    char *kept = arena_print(&images->arena, "%s", path);
-    if (kept == NULL) {
-        return arena_full(&images->arena, err);
+    struct name_slot *slot = find_name(images, hash, path);
+    if (slot->path == NULL) {
+        char *kept = arena_print(&images->arena, "%s", path);
+        if (kept == NULL) {
+            return arena_full(&images->arena, err);
+        }
+        *slot = (struct name_slot){hash, kept, NOT_LOOKED_FOR, 0};
+        images->name_count++;
     }
-    *find_name(images, hash, path) = (struct name_slot){hash, kept, id};
-    images->name_count++;
+    *out = slot;
     return true;
 }
 
@@ -546,7 +554,7 @@ static bool find_known(struct images *images, const struct wanted *wanted, bool 
                        int32_t *out)
 {
     const struct name_slot *slot = find_name(images, wanted->hash, wanted->path);
-    *out_is_known = slot != NULL && slot->path != NULL;
+    *out_is_known = slot != NULL && slot->path != NULL && slot->id != NOT_LOOKED_FOR;
     if (*out_is_known) {
         *out = slot->id;
     }
@@ -566,9 +574,13 @@ static bool find_new(struct images *images, const struct wanted *wanted, const c
     bool ok = true;
     pthread_mutex_lock(&images->lock);
     if (!find_known(images, wanted, &is_known, &id)) {
+        struct name_slot *slot;
         ok =
             (complaint.kind != NULL || add_image(images, &facts, wanted->path, member, &id, err)) &&
-            add_name(images, wanted->hash, wanted->path, id, err);
+            add_name(images, wanted->hash, wanted->path, &slot, err);
+        if (ok) {
+            slot->id = id;
+        }
     }
     pthread_mutex_unlock(&images->lock);
     if (ok && !is_known) {
@@ -578,26 +590,69 @@ static bool find_new(struct images *images, const struct wanted *wanted, const c
     return ok;
 }
 
+/* Under the lock. *out_is_path false: nothing that a file could be called. */
+static bool make_wanted(struct images *images, uint32_t source, const char *source_path,
+                        struct text name, struct wanted *out, bool *out_is_path, struct err *err)
+{
+    *out_is_path = name.size > 0 && clean_name(name, out->name);
+    if (!find_source(images, source, source_path, &out->archive, err)) {
+        return false;
+    }
+    *out_is_path = *out_is_path &&
+                   locate(source_path, out->archive != NULL, without_scheme(out->name), out->path);
+    if (*out_is_path) {
+        out->hash = hash_name(out->archive == NULL ? 0 : source + 1, out->path);
+    }
+    return true;
+}
+
+bool images_note(struct images *images, uint32_t source, const char *source_path, struct text name,
+                 struct err *err)
+{
+    struct wanted wanted;
+    struct name_slot *slot;
+    bool is_path;
+    pthread_mutex_lock(&images->lock);
+    const bool is_made = make_wanted(images, source, source_path, name, &wanted, &is_path, err);
+    const bool ok = is_made && (!is_path || add_name(images, wanted.hash, wanted.path, &slot, err));
+    if (ok && is_path) {
+        slot->uses++;
+    }
+    pthread_mutex_unlock(&images->lock);
+    return ok;
+}
+
+uint32_t images_uses(struct images *images, uint32_t source, const char *source_path,
+                     struct text name)
+{
+    struct wanted wanted;
+    struct err err;
+    bool is_path;
+    uint32_t uses = 0;
+    pthread_mutex_lock(&images->lock);
+    if (make_wanted(images, source, source_path, name, &wanted, &is_path, &err) && is_path) {
+        const struct name_slot *slot = find_name(images, wanted.hash, wanted.path);
+        uses = slot != NULL && slot->path != NULL ? slot->uses : 0;
+    }
+    pthread_mutex_unlock(&images->lock);
+    return uses > 1 ? uses : 1;
+}
+
 bool images_find(struct images *images, uint32_t source, const char *source_path, struct text name,
                  int32_t *out, struct err *err)
 {
-    struct wanted wanted = {.archive = NULL};
+    struct wanted wanted;
     bool is_known = false;
+    bool is_path;
     *out = IMAGES_NONE;
-    if (name.size == 0 || !clean_name(name, wanted.name)) {
-        return true; /* nothing that a file could be called */
-    }
     pthread_mutex_lock(&images->lock);
-    const bool is_open = find_source(images, source, source_path, &wanted.archive, err);
-    const bool is_path = is_open && locate(source_path, wanted.archive != NULL,
-                                           without_scheme(wanted.name), wanted.path);
-    if (is_path) {
-        wanted.hash = hash_name(wanted.archive == NULL ? 0 : source + 1, wanted.path);
+    const bool is_made = make_wanted(images, source, source_path, name, &wanted, &is_path, err);
+    if (is_made && is_path) {
         find_known(images, &wanted, &is_known, out);
     }
     pthread_mutex_unlock(&images->lock);
-    if (!is_open || !is_path || is_known) {
-        return is_open;
+    if (!is_made || !is_path || is_known) {
+        return is_made;
     }
     return find_new(images, &wanted, source_path, out, err);
 }

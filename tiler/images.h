@@ -44,6 +44,17 @@ ERR_CHECKED bool images_open(size_t cache_bytes, struct report *report, struct i
 void images_close(struct images *images); /* NULL is fine */
 
 /*
+ * Counts that a feature names an image, without looking for it: images_uses()
+ * then says how many do.
+ */
+ERR_CHECKED bool images_note(struct images *images, uint32_t source, const char *source_path,
+                             struct text name, struct err *err);
+
+/* How many features have named it so; at least 1. */
+uint32_t images_uses(struct images *images, uint32_t source, const char *source_path,
+                     struct text name);
+
+/*
  * The image that the file at `source_path` calls `name`; IMAGES_NONE when it
  * cannot be used. `source` is the file's number in the run, always the same for
  * one path. Slashes may lean either way; "file:" and %20 are understood.

@@ -185,6 +185,12 @@ static bool spool_feature(struct reading *reading, const struct feature *feature
         return true;
     }
     run->counts.conflicting += answer == ID_CONFLICT;
+    for (size_t i = 0; run->images != NULL && i < feature->texture_count; i++) {
+        if (!images_note(run->images, reading->source, run->sources[reading->source].path,
+                         feature->textures[i].image, err)) {
+            return false;
+        }
+    }
     record_stamp(&reading->record, reading->source, feature->line);
     uint64_t offset;
     if (!spool_append(run->features, buf_span(&reading->record), &offset, err)) {

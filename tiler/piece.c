@@ -43,11 +43,16 @@ static const double VIEWER_ERROR_PX = 16;
  * them; a face that comes down to a few texels becomes a colour. */
 static const double BYTES_PER_TEXEL = 0.25;
 
+uint64_t piece_image_bytes(double texels)
+{
+    return (uint64_t)(texels * BYTES_PER_TEXEL);
+}
+
 uint64_t piece_bytes(const struct piece *piece, double texel_m)
 {
     const double coarse = texel_m > 0 ? piece->image_area_m2 / (texel_m * texel_m) : HUGE_VAL;
     const double texels = fmin(piece->image_texels, coarse);
-    return piece->bytes + (uint64_t)(texels * BYTES_PER_TEXEL);
+    return piece->bytes + piece_image_bytes(texels);
 }
 
 double piece_texel_m(double geometric_error_m)

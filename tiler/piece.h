@@ -65,6 +65,9 @@ struct figure {
  * compressed tile, in bytes: for choosing, not for accounting. */
 uint32_t piece_estimate_bytes(uint32_t triangle_count, uint32_t face_count);
 
+/* What so many texels of its images cost. */
+uint64_t piece_image_bytes(double texels);
+
 /* The same with its share of the tile's images, when a texel of those is at
  * least `texel_m` wide; 0: as fine as they come. */
 uint64_t piece_bytes(const struct piece *piece, double texel_m);

@@ -7,6 +7,7 @@
 #include "tiler/id_table.h"
 #include "tiler/jobs.h"
 #include "tiler/piece.h"
+#include "tiler/shade.h"
 #include "tiler/record.h"
 
 /* A lowest feature that is no lower than this below the hundredth is believed. */
@@ -97,7 +98,8 @@ static struct box3 move_to_own_frame(double *xyz, size_t count, struct vec3 *out
 }
 
 /* What the finest level will cost in a tile, with its attributes. */
-static uint32_t estimate_bytes(const struct record *record)
+static bool estimate_bytes(const struct run *run, const struct record *record, struct arena *tile,
+                           uint32_t *out, struct err *err)
 {
     const struct feature *feature = &record->feature;
     const struct feature_lod *lod = &feature->lods[feature->lod_count - 1];
@@ -117,7 +119,14 @@ static uint32_t estimate_bytes(const struct record *record)
     const uint32_t most = 1u << 28;
     bytes +=
         piece_estimate_bytes((uint32_t)(triangles < most ? triangles : most), lod->polygon_count);
-    return (uint32_t)(bytes < UINT32_MAX ? bytes : UINT32_MAX);
+    double texels;
+    if (!shade_count_texels(record, run->images, run->sources[record->source].path, tile, &texels,
+                            err)) {
+        return false;
+    }
+    bytes += piece_image_bytes(texels);
+    *out = (uint32_t)(bytes < UINT32_MAX ? bytes : UINT32_MAX);
+    return true;
 }
 
 /* Features of different content with one id: each is called by its source too. */
@@ -168,10 +177,14 @@ static bool place_record(struct placer *placer, const struct run *run, struct re
     const struct earth_point origin = earth_from_ecef(record->origin_ecef_m);
     const double extent = fmax(box.max.x - box.min.x, box.max.y - box.min.y);
     const struct span id = {(const uint8_t *)feature->id.data, feature->id.size};
+    uint32_t bytes;
+    if (!estimate_bytes(run, record, tile, &bytes, err)) {
+        return false;
+    }
     *out = (struct run_entry){
         .key = lattice_key(record->origin_ecef_m),
         .id_hash = digest_short(id),
-        .bytes = estimate_bytes(record),
+        .bytes = bytes,
         .base_m = (float)(origin.height_m + box.min.z),
         .height_m = (float)(box.max.z - box.min.z),
         .level_max = lattice_level_for(extent),

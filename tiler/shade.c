@@ -298,6 +298,61 @@ static struct tone tone_for(const struct shade *shade, struct vec3 normal)
     return divided(sum.is_known ? &sum : &shade->all);
 }
 
+/* ---- texels of a record ---- */
+
+/* Features that share an image are taken to share a tile, up to so many. */
+enum { SHARED_MAX = 32 };
+
+/* Area of the polygon's outer ring in the unit square of its image. */
+static double ring_share(const struct feature *feature, const struct feature_polygon *polygon)
+{
+    const struct feature_ring *ring = &feature->rings[polygon->first_ring];
+    const float *uvs = feature->uvs + 2 * (size_t)ring->first_corner;
+    double twice = 0;
+    for (uint32_t i = 0; i < ring->corner_count; i++) {
+        const float *a = uvs + 2 * (size_t)i;
+        const float *b = uvs + 2 * (size_t)(i + 1 == ring->corner_count ? 0 : i + 1);
+        twice += (double)a[0] * (double)b[1] - (double)b[0] * (double)a[1];
+    }
+    return fabs(twice) / 2;
+}
+
+bool shade_count_texels(const struct record *record, struct images *images, const char *source_path,
+                        struct arena *scratch, double *out, struct err *err)
+{
+    const struct feature *feature = &record->feature;
+    const struct feature_lod *lod = &feature->lods[feature->lod_count - 1];
+    const struct arena_mark mark = arena_mark(scratch);
+    *out = 0;
+    if (images == NULL || feature->uvs == NULL || feature->texture_count == 0) {
+        return true;
+    }
+    double *shares = arena_array(scratch, double, feature->texture_count);
+    if (shares == NULL) {
+        return arena_full(scratch, err);
+    }
+    for (uint32_t i = 0; i < lod->polygon_count; i++) {
+        const struct feature_polygon *polygon = &feature->polygons[lod->first_polygon + i];
+        if (polygon->texture != FEATURE_NONE && polygon->ring_count > 0) {
+            shares[polygon->texture] += ring_share(feature, polygon);
+        }
+    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < feature->texture_count; i++) {
+        const struct text name = feature->textures[i].image;
+        int32_t id = IMAGES_NONE;
+        ok = !(shares[i] > 0) || images_find(images, record->source, source_path, name, &id, err);
+        if (ok && id != IMAGES_NONE) {
+            const struct images_facts facts = images_facts(images, id);
+            const uint32_t uses = images_uses(images, record->source, source_path, name);
+            *out += fmin(shares[i], 1) * facts.width * facts.height /
+                    (uses < SHARED_MAX ? uses : SHARED_MAX);
+        }
+    }
+    arena_reset(scratch, mark);
+    return ok;
+}
+
 /* ---- the header's functions ---- */
 
 static bool find_images(struct shade *shade, const struct record *record, const char *source_path,

@@ -24,6 +24,16 @@
 struct shade;
 
 /*
+ * How many texels the pictures on a record's finest level bring to a tile: those
+ * that lie on its faces, of each image no more than it has. One that many
+ * features show is stored once for all that share a tile, so each has a part of
+ * it.
+ */
+ERR_CHECKED bool shade_count_texels(const struct record *record, struct images *images,
+                                    const char *source_path, struct arena *scratch, double *out,
+                                    struct err *err);
+
+/*
  * Looks at the pictures on a feature's full detail. *out is NULL when it has
  * none that can be used.
  *
