@@ -134,7 +134,8 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
             return false;
         }
         const struct candidate_means means = {&run->report, run->images,
-                                              run->sources[record->source].path};
+                                              run->sources[record->source].path,
+                                              piece_texel_m(run->options->error_factor)};
         if (candidate_chain(record, &means, &worker->tile, &worker->scratch, &figures[count],
                             &lost)) {
             if (run->options->levels == LEVELS_DROP) {

@@ -224,7 +224,8 @@ bool candidate_chain(const struct record *record, const struct candidate_means *
     const double dropped_error_m = shape_diameter_m(&full);
     const struct box3 box = shape_box(&full);
     struct chain chain = {.count = 1};
-    if (!shade_open(record, &full, means->images, means->source_path, tile, &chain.shade, err) ||
+    if (!shade_open(record, &full, means->images, means->source_path, means->texel_per_error, tile,
+                    &chain.shade, err) ||
         !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, &chain.pieces[0], err) ||
         !add_flat(&chain, record, &full, dropped_error_m, tile, scratch, err) ||
         !add_source_levels(&chain, record, &full, dropped_error_m, tile, scratch, err) ||
@@ -264,7 +265,8 @@ bool candidate_full(const struct record *record, const struct candidate_means *m
     struct chain chain = {.count = 1};
     if (!shape_from_feature(feature, feature->lod_count - 1, placed, tile, scratch, means->report,
                             &full, err) ||
-        !shade_open(record, &full, means->images, means->source_path, tile, &chain.shade, err) ||
+        !shade_open(record, &full, means->images, means->source_path, means->texel_per_error, tile,
+                    &chain.shade, err) ||
         !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, piece, err)) {
         return false;
     }

@@ -27,6 +27,7 @@ struct candidate_means {
     struct report *report;   /* what the making of shapes repaired or left out; may be NULL */
     struct images *images;   /* NULL: no pictures */
     const char *source_path; /* of the record's file, for the names of its pictures */
+    double texel_per_error;  /* of the run's tiles: see shade_open() */
 };
 
 /*

@@ -59,11 +59,53 @@ static int compare_doubles(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* Images become cheaper with every error: steps of it, a fifth apart, are
+ * enough. At most so many, from a millimetre to a hundred kilometres. */
+static const double IMAGE_STEP = 1.2;
+enum { IMAGE_STEPS_MAX = 104 };
+
+static double image_texel_m(const struct piece *piece)
+{
+    return piece->image_texels > 0 ? sqrt(piece->image_area_m2 / piece->image_texels) : HUGE_VAL;
+}
+
+/* Whether the piece's images would be made coarser for such texels. */
+static bool has_finer_image(const struct piece *piece, double texel_m)
+{
+    return image_texel_m(piece) < texel_m;
+}
+
+/* From the finest image of all to the largest error. */
+static size_t list_image_steps(const struct figure *figures, size_t count, double texel_per_error,
+                               double least, double *out)
+{
+    double finest_m = HUGE_VAL;
+    double largest_m = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < figures[i].piece_count; k++) {
+            finest_m = fmin(finest_m, image_texel_m(&figures[i].pieces[k]));
+        }
+        largest_m = fmax(largest_m, figures[i].dropped_error_m);
+    }
+    if (!(texel_per_error > 0) || finest_m == HUGE_VAL) {
+        return 0;
+    }
+    size_t found = 0;
+    double error_m = fmax(finest_m, 1e-3) / texel_per_error;
+    for (; error_m < largest_m && found < IMAGE_STEPS_MAX; error_m *= IMAGE_STEP) {
+        if (error_m > least) {
+            out[found++] = error_m;
+        }
+    }
+    return found;
+}
+
 /* All errors from `least` on at which some feature becomes cheaper, rising. */
 static bool list_errors(const struct figure *figures, size_t count, double least,
-                        struct arena *scratch, double **out, size_t *out_count, struct err *err)
+                        double texel_per_error, struct arena *scratch, double **out,
+                        size_t *out_count, struct err *err)
 {
-    size_t most = 1;
+    size_t most = 1 + IMAGE_STEPS_MAX;
     for (size_t i = 0; i < count; i++) {
         most += figures[i].piece_count + 1;
     }
@@ -83,6 +125,7 @@ static bool list_errors(const struct figure *figures, size_t count, double least
             errors[found++] = figures[i].dropped_error_m;
         }
     }
+    found += list_image_steps(figures, count, texel_per_error, least, errors + found);
     qsort(errors, found, sizeof errors[0], compare_doubles);
     *out = errors;
     *out_count = found;
@@ -97,7 +140,8 @@ bool level_choose(const struct figure *figures, size_t figure_count, uint64_t bu
     const double least = least_error(figures, figure_count);
     double *errors;
     size_t count;
-    if (!list_errors(figures, figure_count, least, scratch, &errors, &count, err)) {
+    if (!list_errors(figures, figure_count, least, texel_per_error, scratch, &errors, &count,
+                     err)) {
         arena_reset(scratch, mark);
         return false;
     }
@@ -120,6 +164,11 @@ bool level_choose(const struct figure *figures, size_t figure_count, uint64_t bu
                                  ? figures[i].dropped_error_m
                                  : figures[i].pieces[out_choice[i]].error_m;
         worst = wrong > worst ? wrong : worst;
+        /* Images are as coarse as the limit allows: then the tile is, too. */
+        if (out_choice[i] != LEVEL_DROPPED &&
+            has_finer_image(&figures[i].pieces[out_choice[i]], limit * texel_per_error)) {
+            worst = limit;
+        }
     }
     assert(worst <= limit);
     *out_error_m = worst;

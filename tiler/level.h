@@ -14,7 +14,8 @@
  * Leaving a feature out is a choice like the others, with an error of its size.
  *
  * What pieces with images cost depends on the error, too: a tile that is wrong
- * by e has no use for texels finer than what e looks like on the screen.
+ * by e has no use for texels finer than what e looks like on the screen; and one
+ * whose texels are coarser than its images is as wrong as that.
  */
 
 #include "tiler/piece.h"

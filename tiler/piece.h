@@ -32,7 +32,8 @@ struct piece_face {
 };
 
 struct piece {
-    double error_m;    /* certified two-sided distance to full detail */
+    double error_m;    /* certified two-sided distance to full detail; more where
+                          pictures are lost: shade.h */
     uint32_t bytes;    /* what it is expected to cost in a tile */
     bool is_one_sided; /* its triangles are known to face outward */
     uint32_t point_count;

@@ -13,6 +13,11 @@ enum { SAMPLES_MAX = 48 };
  * and as a standard deviation. Lettering passes either. */
 enum { PLAIN_WORST = 10, PLAIN_DEVIATION = 3 };
 
+/* A face of so many texels may as well have one colour; a picture whose bytes
+ * deviate so much, as a standard deviation, loses all that it shows. */
+static const double COLOR_TEXELS = 16;
+static const double FULL_CONTRAST = 32;
+
 /* Texture coordinates beyond these are mistakes. */
 static const double UV_MAX = 16384;
 static const double UV_SPAN_MAX = 4096;
@@ -54,6 +59,7 @@ struct shade {
     uint32_t *face_of;  /* per polygon: face of full + 1, or 0 */
     struct tone ways[WAY_COUNT];
     struct tone all;
+    double texel_per_error;
     const struct light_table *light;
 };
 
@@ -254,6 +260,7 @@ static void add_tone(struct tone *to, const struct tone *from, double weight)
         to->light[i] += weight * from->light[i];
     }
     to->alpha += weight * from->alpha;
+    to->deviation += weight * from->deviation;
     to->area_m2 += weight;
     to->is_known = true;
 }
@@ -265,6 +272,7 @@ static struct tone divided(const struct tone *sum)
         tone.light[i] /= sum->area_m2;
     }
     tone.alpha /= sum->area_m2;
+    tone.deviation /= sum->area_m2;
     return tone;
 }
 
@@ -370,7 +378,8 @@ static bool find_images(struct shade *shade, const struct record *record, const 
 }
 
 bool shade_open(const struct record *record, const struct shape *full, struct images *images,
-                const char *source_path, struct arena *tile, struct shade **out, struct err *err)
+                const char *source_path, double texel_per_error, struct arena *tile,
+                struct shade **out, struct err *err)
 {
     const struct feature *feature = &record->feature;
     *out = NULL;
@@ -389,6 +398,7 @@ bool shade_open(const struct record *record, const struct shape *full, struct im
     shade->image_of = image_of;
     shade->face_of = face_of;
     shade->light = images_light(images);
+    shade->texel_per_error = texel_per_error;
     bool has_any;
     if (!find_images(shade, record, source_path, &has_any, err)) {
         return false;
@@ -429,20 +439,47 @@ static bool is_plain(const struct tone *tone)
            (tone->texels < 1 || (tone->worst <= PLAIN_WORST && tone->deviation <= PLAIN_DEVIATION));
 }
 
-/* A face that pictures say nothing of: it takes the colour of full detail's face
+/* A face that pictures say nothing of has the colour of full detail's face
  * that it is a part of, if that has one; if it is of no such face, of those that
  * look the same way. */
-static void borrow_color(const struct shade *shade, const struct shape_face *face,
-                         struct piece_face *out)
+static bool borrow_tone(const struct shade *shade, const struct shape_face *face, struct tone *out)
 {
     const uint32_t known =
         face->polygon < shade->feature->polygon_count ? shade->face_of[face->polygon] : 0;
-    if (known == 0) {
-        const struct tone tone = tone_for(shade, face->normal);
-        color_face(&tone, out);
-    } else if (shade->tones[known - 1].is_known) {
-        color_face(&shade->tones[known - 1], out);
+    *out = known == 0 ? tone_for(shade, face->normal) : shade->tones[known - 1];
+    return out->is_known;
+}
+
+/* The error of showing the colour where there was a picture, by the area of the
+ * face. */
+static double loss_m(const struct shade *shade, const struct tone *tone, double area_m2)
+{
+    if (!(shade->texel_per_error > 0)) {
+        return 0;
     }
+    const double contrast = fmin(1, tone->deviation / FULL_CONTRAST);
+    return contrast * sqrt(area_m2 / COLOR_TEXELS) / shade->texel_per_error;
+}
+
+static bool add_losses(const struct shade *shade, const struct shape *shape, struct arena *scratch,
+                       struct piece_face *faces, const struct tone *tones, struct piece *piece,
+                       struct err *err)
+{
+    double *areas = arena_array(scratch, double, shape->face_count);
+    if (areas == NULL) {
+        return arena_full(scratch, err);
+    }
+    for (uint32_t t = 0; t < shape->triangle_count; t++) {
+        areas[shape->triangle_faces[t]] += triangle_area_m2(shape, t);
+    }
+    for (uint32_t f = 0; f < shape->face_count; f++) {
+        struct tone tone;
+        if (!tones[f].is_known && borrow_tone(shade, &shape->faces[f], &tone)) {
+            color_face(&tone, &faces[f]);
+            piece->error_m = fmax(piece->error_m, loss_m(shade, &tone, areas[f]));
+        }
+    }
+    return true;
 }
 
 /* Pictures that repeat on a piece are paid for once. */
@@ -474,9 +511,6 @@ bool shade_piece(const struct shade *shade, const struct shape *shape, struct ar
         const struct shape_face *face = &shape->faces[f];
         const struct tone *tone = &tones[f];
         if (!tone->is_known) {
-            if (shape != shade->full) {
-                borrow_color(shade, face, &faces[f]);
-            }
             continue;
         }
         color_face(tone, &faces[f]);
@@ -490,6 +524,8 @@ bool shade_piece(const struct shade *shade, const struct shape *shape, struct ar
         }
     }
     piece->image_texels = sum_texels(shade, texels);
+    const bool ok =
+        shape == shade->full || add_losses(shade, shape, scratch, faces, tones, piece, err);
     arena_reset(scratch, mark);
-    return true;
+    return ok;
 }

@@ -14,6 +14,11 @@
  * Photographs carry the light they were taken in. Faces coloured by them are
  * drawn as they are, unlit, near and far, so that a building does not change
  * its brightness with its level of detail.
+ *
+ * A face that has lost its picture is wrong, though it stands where it should.
+ * Where a tile's texels are so coarse that the face has 4 x 4 of them, its
+ * colour does; the error at which they are is taken for that of the loss, less
+ * where the picture had little contrast.
  */
 
 #include "tiler/images.h"
@@ -37,17 +42,20 @@ ERR_CHECKED bool shade_count_texels(const struct record *record, struct images *
  * Looks at the pictures on a feature's full detail. *out is NULL when it has
  * none that can be used.
  *
+ * texel_per_error  width of a tile's texels, in metres per metre of its error
+ *
  * Demands  record and full outlive *out
  * Memory   *out in `tile`
  * Errors   ERR_NOMEM, ERR_LIMIT
  */
 ERR_CHECKED bool shade_open(const struct record *record, const struct shape *full,
-                            struct images *images, const char *source_path, struct arena *tile,
-                            struct shade **out, struct err *err);
+                            struct images *images, const char *source_path, double texel_per_error,
+                            struct arena *tile, struct shade **out, struct err *err);
 
 /*
  * Gives the faces of a version their images and colours, and the piece its
- * texture coordinates and what it costs in texels. Faces that pictures say
+ * texture coordinates, what it costs in texels, and the error of lost pictures
+ * where that is larger than its own. Faces that pictures say
  * nothing of stay as they are. Images of one colour become that colour.
  *
  * Demands  piece->faces == faces, made of `shape` one by one; `shade` not NULL

@@ -402,7 +402,8 @@ static bool split_entry(struct run *run, struct run_entry *entry, struct arena *
         return false;
     }
     const struct candidate_means means = {&run->report, run->images,
-                                          run->sources[c.record.source].path};
+                                          run->sources[c.record.source].path,
+                                          piece_texel_m(run->options->error_factor)};
     if (!candidate_full(&c.record, &means, tile, scratch, &c.whole, err)) {
         return false;
     }

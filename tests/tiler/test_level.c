@@ -104,6 +104,44 @@ static void level_choose__may_drop_everything(void)
     CHECK(error_m == largest);
 }
 
+/* Walls of 100 m2 with a texel every 2 cm, 62 KB each: they all fit once they are
+ * coarse enough, long before a block without pictures would be as right. */
+static void level_choose__makes_images_coarser_before_it_drops_them(void)
+{
+    enum { FEW = 8 };
+    static struct piece chain[FEW][2];
+    static struct figure city[FEW];
+    const double texel_per_error = 0.5;
+    for (int i = 0; i < FEW; i++) {
+        chain[i][0] = (struct piece){.bytes = 100, .image_area_m2 = 100, .image_texels = 250000};
+        chain[i][1] = (struct piece){.error_m = 5, .bytes = 40};
+        city[i] = (struct figure){.dropped_error_m = 20, .pieces = chain[i], .piece_count = 2};
+    }
+    uint32_t choice[FEW];
+    double error_m;
+    double last_error_m = HUGE_VAL;
+    for (uint64_t budget = 10000; budget < 1000000; budget *= 2) {
+        struct arena scratch;
+        struct err err;
+        arena_init(&scratch, 1 << 20);
+        CHECK_OK(level_choose(city, FEW, budget, texel_per_error, &scratch, choice, &error_m, &err),
+                 &err);
+        uint64_t cost = 0;
+        for (int i = 0; i < FEW; i++) {
+            CHECK_EQ(choice[i], 0);
+            cost +=
+                piece_bytes(&chain[i][0], error_m * texel_per_error) + level_row_bytes(&city[i]);
+        }
+        CHECK(cost <= budget);
+        CHECK(cost > budget / 2 || error_m == 0);
+        CHECK(error_m < last_error_m || error_m == 0);
+        last_error_m = error_m;
+        arena_release(&scratch);
+    }
+    CHECK(last_error_m == 0);
+}
+
 CHECK_MAIN(CHECK_TEST(level_choose__keeps_everything_when_it_fits),
            CHECK_TEST(level_choose__pays_with_the_least_error),
+           CHECK_TEST(level_choose__makes_images_coarser_before_it_drops_them),
            CHECK_TEST(level_choose__may_drop_everything))
