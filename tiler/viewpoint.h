@@ -46,7 +46,7 @@ ERR_CHECKED bool viewpoint_overview(const struct scene *scene, struct viewpoint 
 /*
  * Shapes   out  VIEWPOINT_GRID_MAX; *out_count of them are set. Near and street
  *               cameras are missing where there is no building or no open place.
- * Memory   scratch is marked and reset; about 100 MB of it
+ * Memory   scratch is marked and reset; about 30 MB of it
  * Errors   those of scene_bounds(), and of drawing all of the city
  */
 ERR_CHECKED bool viewpoint_grid(struct scene *scene, int width_px, int height_px,

@@ -14,7 +14,7 @@ static const double EYE_M = 1.7;
 static const double LOCAL_MAP_M = 600;
 static const double FAR_HEADINGS_DEG[] = {20, 200};
 
-enum { CITY_MAP_PX = 1024, LOCAL_MAP_PX = 1200 };
+enum { CITY_MAP_PX = 768, LOCAL_MAP_PX = 600 };
 enum { PER_KIND = 3, DIRECTIONS = 16 };
 
 /* ---- a map of heights and buildings, seen from above ---- */
