@@ -297,20 +297,6 @@ static void add_walls(struct stacked *out, const struct ring_set *plan, uint32_t
     }
 }
 
-static bool is_inside(struct vec2 point, const struct vec2 *ring, uint32_t count)
-{
-    bool inside = false;
-    for (uint32_t i = 0, j = count - 1; i < count; j = i++) {
-        const struct vec2 a = ring[i];
-        const struct vec2 b = ring[j];
-        if ((a.y > point.y) != (b.y > point.y) &&
-            point.x < (b.x - a.x) * (point.y - a.y) / (b.y - a.y) + a.x) {
-            inside = !inside;
-        }
-    }
-    return inside;
-}
-
 /* One outer ring with the holes that lie in it. */
 static bool add_roof_part(struct stacked *out, const struct ring_set *plan, uint32_t outer,
                           uint32_t first_top, uint32_t face, struct arena *out_arena,
@@ -331,8 +317,8 @@ static bool add_roof_part(struct stacked *out, const struct ring_set *plan, uint
         const uint32_t start = ring_start(plan, ring);
         const uint32_t size = plan->ends[ring] - start;
         const bool is_hole = i > 0 && ring_area(plan->points + start, size) < 0 &&
-                             is_inside(plan->points[start], plan->points + outer_start,
-                                       plan->ends[outer] - outer_start);
+                             ring_holds(plan->points + outer_start, plan->ends[outer] - outer_start,
+                                        plan->points[start]);
         if (i > 0 && !is_hole) {
             continue;
         }
@@ -490,8 +476,24 @@ static bool open_stacked(const struct stacking *s, struct arena *out_arena, stru
     return ok || arena_full(out_arena, err);
 }
 
+/* What the block was stacked from. */
+static bool list_layers(const struct stacking *s, struct block *out, struct err *err)
+{
+    struct block_layer *layers = arena_array(s->out_arena, struct block_layer, s->layer_count);
+    if (layers == NULL) {
+        return arena_full(s->out_arena, err);
+    }
+    for (uint32_t i = 0; i < s->layer_count; i++) {
+        layers[i] = (struct block_layer){s->layers[i].plan, s->layers[i].top_m};
+    }
+    out->layers = layers;
+    out->layer_count = s->layer_count;
+    out->base_m = s->base_m;
+    return true;
+}
+
 static bool make_block(struct stacking *s, const struct block_options *options,
-                       struct arena *out_arena, struct shape *out, struct err *err)
+                       struct arena *out_arena, struct block *out, struct err *err)
 {
     if (!list_roofs(s, err)) {
         return false;
@@ -526,18 +528,19 @@ static bool make_block(struct stacking *s, const struct block_options *options,
     if (!add_layers(&stacked, s, materials, err)) {
         return false;
     }
-    *out = (struct shape){.points = stacked.points,
-                          .point_count = stacked.point_count,
-                          .corners = stacked.corners,
-                          .triangle_faces = stacked.triangle_faces,
-                          .triangle_count = stacked.triangle_count,
-                          .faces = stacked.faces,
-                          .face_count = stacked.face_count};
-    return true;
+    out->shape = (struct shape){.points = stacked.points,
+                                .point_count = stacked.point_count,
+                                .corners = stacked.corners,
+                                .triangle_faces = stacked.triangle_faces,
+                                .triangle_count = stacked.triangle_count,
+                                .faces = stacked.faces,
+                                .face_count = stacked.face_count};
+    return list_layers(s, out, err);
 }
 
-bool block_make(const struct shape *full, const struct block_options *options,
-                struct arena *out_arena, struct arena *scratch, struct shape *out, struct err *err)
+bool block_make_layers(const struct shape *full, const struct block_options *options,
+                       struct arena *out_arena, struct arena *scratch, struct block *out,
+                       struct err *err)
 {
     assert(options->tolerance_m > 0 && options->step_m >= 0);
     const struct arena_mark mark = arena_mark(scratch);
@@ -545,4 +548,15 @@ bool block_make(const struct shape *full, const struct block_options *options,
     const bool ok = make_block(&s, options, out_arena, out, err);
     arena_reset(scratch, mark);
     return ok;
+}
+
+bool block_make(const struct shape *full, const struct block_options *options,
+                struct arena *out_arena, struct arena *scratch, struct shape *out, struct err *err)
+{
+    struct block block;
+    if (!block_make_layers(full, options, out_arena, scratch, &block, err)) {
+        return false;
+    }
+    *out = block.shape;
+    return true;
 }

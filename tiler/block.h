@@ -24,6 +24,7 @@
  * Threads  no state
  */
 
+#include "tiler/ring.h"
 #include "tiler/shape.h"
 
 struct block_options {
@@ -46,5 +47,23 @@ enum { BLOCK_LAYERS_MAX = 16 };
 ERR_CHECKED bool block_make(const struct shape *full, const struct block_options *options,
                             struct arena *out_arena, struct arena *scratch, struct shape *out,
                             struct err *err);
+
+/* A layer as it was stacked: everything below its top, over all of its plan. */
+struct block_layer {
+    struct ring_set plan;
+    double top_m;
+};
+
+struct block {
+    struct shape shape;
+    const struct block_layer *layers; /* the lowest first */
+    uint32_t layer_count;
+    double base_m;
+};
+
+/* The same, with what it was stacked from. */
+ERR_CHECKED bool block_make_layers(const struct shape *full, const struct block_options *options,
+                                   struct arena *out_arena, struct arena *scratch,
+                                   struct block *out, struct err *err);
 
 #endif

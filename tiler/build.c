@@ -6,7 +6,7 @@
 #include "formats/base/earth.h"
 #include "tiler/candidate.h"
 #include "tiler/jobs.h"
-#include "tiler/level.h"
+#include "tiler/merge.h"
 #include "tiler/rejoin.h"
 #include "tiler/tile_write.h"
 
@@ -21,7 +21,11 @@ static const double STEP_MAX_M = 0.25;
 /* A full version up to this size is handed on: a parent may have room for it. */
 enum { HANDED_ON_BYTES = 16384 };
 
-enum { BUDGET_TRIES = 3 };
+/* A tile is first tried a little heavier than it should come out, as what is
+ * merged stays merged; then so much lighter than by the last try's measure. */
+static const double BUDGET_FIRST = 1.1;
+static const double BUDGET_AGAIN = 0.98;
+enum { BUDGET_TRIES = 5 };
 
 /* Where no tile was written that would tell. */
 static const double BYTES_PER_TRIANGLE = 6;
@@ -90,8 +94,8 @@ static bool publish_tile(struct run *run, struct run_node *node, struct span byt
 
 /* ---- leaves ---- */
 
-static bool lose_feature(struct run *run, struct run_entry *entry, const struct record *record,
-                         struct err *lost, struct err *err)
+static bool lose_feature(struct run *run, const struct record *record, struct err *lost,
+                         struct err *err)
 {
     char id[64];
     snprintf(id, sizeof id, "%.*s", TEXT_ARGS(record->feature.id));
@@ -103,7 +107,6 @@ static bool lose_feature(struct run *run, struct run_entry *entry, const struct 
         return false;
     }
     report_add_lost_feature(&run->report, "feature-without-shape", lost);
-    entry->offset = RUN_LOST; /* this leaf's alone: no other worker looks at it */
     return true;
 }
 
@@ -126,7 +129,7 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
 {
     size_t count = 0;
     for (uint32_t i = 0; i < node->entry_count; i++) {
-        struct run_entry *entry = &run_entries(run)[node->first_entry + i];
+        const struct run_entry *entry = &run_entries(run)[node->first_entry + i];
         struct span bytes;
         struct err lost;
         struct record *record = &records[count];
@@ -143,7 +146,7 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
                 figures[count].piece_count = 1; /* as it is, or not at all */
             }
             count++;
-        } else if (!lose_feature(run, entry, record, &lost, err)) {
+        } else if (!lose_feature(run, record, &lost, err)) {
             return false;
         }
     }
@@ -187,6 +190,7 @@ static bool build_leaf(struct run *run, struct run_node *node, struct jobs_worke
     if (!node->is_part) { /* else its figure is where it was read from */
         hand_on_leaf(figures, count, &worker->output);
     }
+    node->figures_bytes = worker->output.size;
     return true;
 }
 
@@ -268,17 +272,6 @@ static bool rejoin_children(const struct run *run, const struct run_node *node,
     return true;
 }
 
-static void list_chosen(const struct gathered *g, const uint32_t *choice, struct content *content)
-{
-    content->item_count = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        if (choice[i] != LEVEL_DROPPED) {
-            content->items[content->item_count++] =
-                (struct tile_item){&g->figures[i], &g->figures[i].pieces[choice[i]], NULL};
-        }
-    }
-}
-
 /* A box that grows along the axes of a frame. */
 struct hull {
     struct vec3 axes[3];
@@ -343,27 +336,60 @@ static void hold_children(const struct run *run, struct run_node *node)
     };
 }
 
-/* Chooses and writes, unless that buys nothing; a tile that came out heavier than its budget is
- * chosen anew with a smaller one. */
-static bool write_within_budget(struct run *run, struct run_node *node, const struct gathered *g,
-                                struct jobs_worker *worker, uint32_t *choice, struct buf *bytes,
-                                struct err *err)
+/* What tiles below came to for each byte that was estimated for them. */
+static double learned_ratio(const struct run *run, const struct run_node *node)
 {
-    struct content content = {.items = arena_array(&worker->tile, struct tile_item, g->count)};
-    if (content.items == NULL) {
+    const struct run_node *nodes = run_nodes(run);
+    double bytes = 0;
+    double estimate = 0;
+    for (uint32_t c = node->first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        if (nodes[c].estimated_bytes > 0) {
+            bytes += (double)nodes[c].content_bytes;
+            estimate += (double)nodes[c].estimated_bytes;
+        }
+    }
+    return estimate > 0 ? bytes / estimate : 1;
+}
+
+static bool list_content(struct merge *merge, struct jobs_worker *worker,
+                         struct merge_result *result, struct content *content, struct err *err)
+{
+    if (!merge_list(merge, &worker->tile, &worker->scratch, result, err)) {
+        return false;
+    }
+    content->items = arena_array(&worker->tile, struct tile_item, result->item_count);
+    if (content->items == NULL) {
         return arena_full(&worker->tile, err);
     }
-    double budget = (double)run->options->tile_bytes;
+    content->item_count = result->item_count;
+    for (size_t i = 0; i < result->item_count; i++) {
+        const struct merge_item *item = &result->items[i];
+        content->items[i] =
+            (struct tile_item){item->figure, &item->figure->pieces[item->piece], NULL};
+    }
+    return true;
+}
+
+/* Merges and writes, unless that buys nothing; a tile that came out heavier
+ * than its budget is merged further. */
+static bool write_within_budget(struct run *run, struct run_node *node, const struct gathered *g,
+                                struct jobs_worker *worker, struct merge_result *result,
+                                struct buf *bytes, struct err *err)
+{
+    struct merge *merge;
+    if (!merge_open(g->figures, g->count, lattice_center_ecef(node->cell),
+                    piece_texel_m(run->options->error_factor), &worker->tile, &merge, err)) {
+        return false;
+    }
+    const double tile_bytes = (double)run->options->tile_bytes;
+    double budget = BUDGET_FIRST * tile_bytes / learned_ratio(run, node);
     for (int attempt = 0; attempt < BUDGET_TRIES; attempt++) {
-        const struct arena_mark mark = arena_mark(&worker->tile);
-        double error_m;
-        if (!level_choose(g->figures, g->count, (uint64_t)budget,
-                          piece_texel_m(run->options->error_factor), &worker->scratch, choice,
-                          &error_m, err)) {
+        struct content content = {0};
+        if (!merge_until(merge, (uint64_t)budget, err) ||
+            !list_content(merge, worker, result, &content, err)) {
             return false;
         }
-        list_chosen(g, choice, &content);
-        content.error_m = fmax(error_m, g->error_m);
+        content.error_m = fmax(result->error_m, g->error_m);
         if (attempt == 0 && node->parent != RUN_NO_NODE &&
             content.error_m < ERROR_GROWTH * g->error_m) {
             node->is_passed = true;
@@ -371,15 +397,39 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
             node->shown_count = (uint32_t)content.item_count;
             return true;
         }
+        const struct arena_mark mark = arena_mark(&worker->tile);
         if (!write_tile(run, node, &content, worker, bytes, err)) {
             return false;
         }
         arena_reset(&worker->tile, mark);
-        const double ratio = (double)bytes->size / (double)run->options->tile_bytes;
-        if (ratio <= 1.05) {
+        node->estimated_bytes = result->cost_bytes;
+        const double ratio = (double)bytes->size / tile_bytes;
+        if (ratio <= 1) {
             break;
         }
-        budget *= 0.95 / ratio;
+        budget = BUDGET_AGAIN * (double)result->cost_bytes / ratio;
+    }
+    return true;
+}
+
+/* The groups of children that are no tiles are this tile's to tell of. */
+static bool tell_groups(struct run *run, const struct run_node *node,
+                        const struct merge_result *result, struct jobs_worker *worker,
+                        struct err *err)
+{
+    const struct run_node *nodes = run_nodes(run);
+    for (size_t i = 0; i < result->group_count; i++) {
+        group_write(&result->groups[i], &worker->output);
+    }
+    for (uint32_t c = node->first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        struct span bytes;
+        if (!nodes[c].is_passed || nodes[c].groups_bytes == 0) {
+            continue;
+        }
+        if (!spool_read(run->groups, nodes[c].groups_offset, &worker->tile, &bytes, err)) {
+            return false;
+        }
+        buf_add(&worker->output, bytes.data, bytes.size);
     }
     return true;
 }
@@ -388,15 +438,10 @@ static bool build_parent(struct run *run, struct run_node *node, struct jobs_wor
                          struct buf *bytes, struct err *err)
 {
     struct gathered g;
+    struct merge_result result;
     if (!gather_children(run, node, worker, &g, err) ||
-        (node->is_part && !rejoin_children(run, node, worker, &g, err))) {
-        return false;
-    }
-    uint32_t *choice = arena_array(&worker->tile, uint32_t, g.count);
-    if (choice == NULL) {
-        return arena_full(&worker->tile, err);
-    }
-    if (!write_within_budget(run, node, &g, worker, choice, bytes, err)) {
+        (node->is_part && !rejoin_children(run, node, worker, &g, err)) ||
+        !write_within_budget(run, node, &g, worker, &result, bytes, err)) {
         return false;
     }
     if (!node->is_passed) {
@@ -405,12 +450,11 @@ static bool build_parent(struct run *run, struct run_node *node, struct jobs_wor
             return false;
         }
     }
-    for (size_t i = 0; i < g.count; i++) {
-        if (choice[i] != LEVEL_DROPPED) {
-            figure_write(&g.figures[i], choice[i], &worker->output);
-        }
+    for (size_t i = 0; i < result.item_count; i++) {
+        figure_write(result.items[i].figure, result.items[i].piece, &worker->output);
     }
-    return true;
+    node->figures_bytes = worker->output.size;
+    return tell_groups(run, node, &result, worker, err);
 }
 
 /* ---- the run ---- */
@@ -427,6 +471,7 @@ static bool build_node(struct jobs_worker *worker, void *shared, size_t job, str
     return ok;
 }
 
+/* Figures first, then groups. */
 static bool take_figures(struct span output, void *shared, size_t job, struct err *err)
 {
     struct run *run = shared;
@@ -436,12 +481,17 @@ static bool take_figures(struct span output, void *shared, size_t job, struct er
     } else if (node->is_part && node->part_depth == 0) {
         run->counts.shown++;
     }
-    if (output.size > 0 && node->parent != RUN_NO_NODE) {
-        node->has_figures = true;
-        if (!spool_append(run->figures, output, &node->figures_offset, err) ||
-            !spool_flush(run->figures, err)) {
-            return false;
-        }
+    const struct span figures = {output.data, (size_t)node->figures_bytes};
+    const struct span groups = {output.data + figures.size, output.size - figures.size};
+    node->has_figures = figures.size > 0 && node->parent != RUN_NO_NODE;
+    if (node->has_figures && (!spool_append(run->figures, figures, &node->figures_offset, err) ||
+                              !spool_flush(run->figures, err))) {
+        return false;
+    }
+    node->groups_bytes = groups.size;
+    if (groups.size > 0 && (!spool_append(run->groups, groups, &node->groups_offset, err) ||
+                            !spool_flush(run->groups, err))) {
+        return false;
     }
     run->stages[3].items++;
     if (run->tell != NULL) {

@@ -10,7 +10,8 @@
 
 enum { CHAIN_MAX = 12 };
 
-/* Subdivisions that proving one error may take: a loose proof is a proof too. */
+/* Subdivisions that proving one error may take, beside one for every four triangles: a
+ * loose proof is a proof too. */
 enum { DEVIATION_STEPS = 1 << 7 };
 
 /* How far plan edges of the blocks may move, and how far roofs must differ to
@@ -38,7 +39,13 @@ struct chain {
     /* What all versions are measured against; opened for the first. */
     const struct deviation_surface *reference;
     struct shade *shade; /* NULL: no pictures */
+    double dropped_error_m;
+    const struct mass *masses; /* of the finest block */
+    uint32_t mass_count;
 };
+
+/* A building of more convex pieces stays by itself. */
+enum { MASSES_MAX = 24 };
 
 /* Where a version comes from decides whether its back may be seen. */
 enum origin {
@@ -81,39 +88,59 @@ static bool paint_shape(const struct chain *chain, const struct record *record,
     return chain->shade == NULL || shade_piece(chain->shade, shape, scratch, faces, out, err);
 }
 
-/* Adds a version that is cheaper than all before it: `worth` is what it may
- * cost at most as a share of the cheapest so far. */
-static bool add_version(struct chain *chain, const struct record *record, const struct shape *full,
-                        const struct shape *shape, enum origin origin, double worth,
-                        double dropped_error_m, struct arena *tile, struct arena *scratch,
-                        struct err *err)
+static bool measure_version(struct chain *chain, const struct shape *full,
+                            const struct shape *shape, enum origin origin, struct arena *tile,
+                            struct arena *scratch, double *out_error_m, struct err *err)
 {
-    const uint32_t bytes = piece_estimate_bytes(shape->triangle_count, shape->face_count);
-    const struct piece *last = &chain->pieces[chain->count - 1];
-    if (chain->count == CHAIN_MAX || bytes > worth * last->bytes) {
+    if (origin == OF_FLAT) {
+        *out_error_m = FLAT_TOLERANCE_M;
         return true;
     }
     const double tolerance_m =
-        fmax(DEVIATION_TOLERANCE_M, DEVIATION_PER_DIAMETER * dropped_error_m);
-    struct deviation deviation = {.upper_m = FLAT_TOLERANCE_M};
-    if (origin != OF_FLAT &&
-        ((chain->reference == NULL && !deviation_open(full, tile, &chain->reference, err)) ||
-         !deviation_from(chain->reference, shape, tolerance_m, DEVIATION_RELATIVE, DEVIATION_STEPS,
-                         scratch, &deviation, err))) {
+        fmax(DEVIATION_TOLERANCE_M, DEVIATION_PER_DIAMETER * chain->dropped_error_m);
+    struct deviation deviation;
+    if ((chain->reference == NULL && !deviation_open(full, tile, &chain->reference, err)) ||
+        !deviation_from(chain->reference, shape, tolerance_m, DEVIATION_RELATIVE,
+                        DEVIATION_STEPS + full->triangle_count / 4, scratch, &deviation, err)) {
         return false;
     }
-    if (deviation.upper_m >= dropped_error_m) {
-        return true;
-    }
-    struct piece piece;
-    if (!paint_shape(chain, record, shape, origin, deviation.upper_m, tile, scratch, &piece, err)) {
-        return false;
+    *out_error_m = deviation.upper_m;
+    return true;
+}
+
+/* A version that costs more than this share of the cheapest so far is none. */
+static bool is_worth(const struct chain *chain, const struct shape *shape, double share)
+{
+    const uint32_t bytes = piece_estimate_bytes(shape->triangle_count, shape->face_count);
+    return chain->count < CHAIN_MAX && bytes <= share * chain->pieces[chain->count - 1].bytes;
+}
+
+static void add_piece(struct chain *chain, const struct piece *piece)
+{
+    if (piece->error_m >= chain->dropped_error_m) {
+        return;
     }
     /* A later version that is no worse takes the place of those before it. */
-    while (chain->count > 1 && chain->pieces[chain->count - 1].error_m >= piece.error_m) {
+    while (chain->count > 1 && chain->pieces[chain->count - 1].error_m >= piece->error_m) {
         chain->count--;
     }
-    chain->pieces[chain->count++] = piece;
+    chain->pieces[chain->count++] = *piece;
+}
+
+static bool add_version(struct chain *chain, const struct record *record, const struct shape *full,
+                        const struct shape *shape, enum origin origin, struct arena *tile,
+                        struct arena *scratch, struct err *err)
+{
+    double error_m;
+    struct piece piece;
+    if (!is_worth(chain, shape, origin == OF_FLAT ? 0.7 : 0.9)) {
+        return true;
+    }
+    if (!measure_version(chain, full, shape, origin, tile, scratch, &error_m, err) ||
+        !paint_shape(chain, record, shape, origin, error_m, tile, scratch, &piece, err)) {
+        return false;
+    }
+    add_piece(chain, &piece);
     return true;
 }
 
@@ -133,26 +160,27 @@ static bool skip_unless_fatal(bool made, const struct err *made_err, struct err 
 }
 
 static bool add_flat(struct chain *chain, const struct record *record, const struct shape *full,
-                     double dropped_error_m, struct arena *tile, struct arena *scratch,
-                     struct err *err)
+                     struct arena *tile, struct arena *scratch, struct err *err)
 {
     struct shape shape;
     struct err made;
     if (!simplify_planes(full, FLAT_TOLERANCE_M, tile, scratch, &shape, &made)) {
         return skip_unless_fatal(false, &made, err);
     }
-    return add_version(chain, record, full, &shape, OF_FLAT, 0.7, dropped_error_m, tile, scratch,
-                       err);
+    return add_version(chain, record, full, &shape, OF_FLAT, tile, scratch, err);
 }
 
+/* The source's levels from `least` up to below `most`, fine to coarse; unknown
+ * ones count as 1. */
 static bool add_source_levels(struct chain *chain, const struct record *record,
-                              const struct shape *full, double dropped_error_m, struct arena *tile,
-                              struct arena *scratch, struct err *err)
+                              const struct shape *full, double least, double most,
+                              struct arena *tile, struct arena *scratch, struct err *err)
 {
     const struct feature *feature = &record->feature;
     for (size_t i = feature->lod_count - 1; i-- > 0;) {
-        if (feature->lods[i].level >= 0 && feature->lods[i].level < 1) {
-            continue; /* a footprint lies on the ground: it is not a building */
+        const double level = feature->lods[i].level < 0 ? 1 : (double)feature->lods[i].level;
+        if (level < least || level >= most) {
+            continue;
         }
         struct shape shape;
         struct err made;
@@ -164,8 +192,7 @@ static bool add_source_levels(struct chain *chain, const struct record *record,
             }
             continue;
         }
-        if (!add_version(chain, record, full, &shape, OF_SOURCE, 0.9, dropped_error_m, tile,
-                         scratch, err)) {
+        if (!add_version(chain, record, full, &shape, OF_SOURCE, tile, scratch, err)) {
             return false;
         }
     }
@@ -187,12 +214,99 @@ static bool may_be_block(struct text class_name)
     return false;
 }
 
-static bool add_blocks(struct chain *chain, const struct record *record, const struct shape *full,
-                       double dropped_error_m, struct arena *tile, struct arena *scratch,
-                       struct err *err)
+/* The mean colour of the faces that look up, or of the others. */
+static struct paint mean_paint(const struct piece *piece, bool is_roof)
 {
-    const bool is_building = may_be_block(record->feature.kind);
-    for (size_t i = 0; is_building && i < sizeof block_steps / sizeof block_steps[0]; i++) {
+    struct paint mean = {{UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT16_MAX}};
+    double area_m2 = 0;
+    for (uint32_t t = 0; t < piece->triangle_count; t++) {
+        const struct piece_face *face = &piece->faces[piece->triangle_faces[t]];
+        if ((face->normal.z > 0.5f) != is_roof) {
+            continue;
+        }
+        const uint32_t *c = piece->corners + 3 * (size_t)t;
+        const struct vec3 a = piece->points[c[0]];
+        const double own_m2 = vec3_length(vec3_cross(vec3_sub(piece->points[c[1]], a),
+                                                     vec3_sub(piece->points[c[2]], a))) /
+                              2;
+        if (own_m2 > 0) {
+            mean = mass_mix(mean, area_m2, face->paint, own_m2);
+            area_m2 += own_m2;
+        }
+    }
+    return mean;
+}
+
+static void paint_mass(struct mass *mass, const struct piece *piece)
+{
+    mass->roof = mean_paint(piece, true);
+    mass->wall = mean_paint(piece, false);
+    mass->roof_m2 = mass_area_m2(&mass->shape);
+    mass->wall_m2 = ring_length(mass->shape.points, mass->shape.count) *
+                    (mass->shape.top_m - mass->shape.base_m);
+}
+
+/* What the building is made of where it is merged with others. */
+static bool add_masses(struct chain *chain, const struct block *block, const struct piece *piece,
+                       struct arena *tile, struct arena *scratch, struct err *err)
+{
+    struct mass *all = arena_array(tile, struct mass, MASSES_MAX);
+    if (all == NULL) {
+        return arena_full(tile, err);
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < block->layer_count; i++) {
+        const struct block_layer *layer = &block->layers[i];
+        struct mass *masses;
+        uint32_t made;
+        if (!mass_from_plan(&layer->plan, block->base_m, layer->top_m, piece->error_m,
+                            MASSES_MAX - count, tile, scratch, &masses, &made, err)) {
+            return false;
+        }
+        if (made == 0) {
+            return true; /* too many of them, or none: it is not merged */
+        }
+        for (uint32_t k = 0; k < made; k++) {
+            paint_mass(&masses[k], piece);
+            all[count++] = masses[k];
+        }
+        if (count == MASSES_MAX && i + 1 < block->layer_count) {
+            return true;
+        }
+    }
+    chain->masses = all;
+    chain->mass_count = count;
+    return true;
+}
+
+/* The finest block is always measured: it is also what groups are made of. */
+static bool add_first_block(struct chain *chain, const struct record *record,
+                            const struct shape *full, struct arena *tile, struct arena *scratch,
+                            struct err *err)
+{
+    struct block block;
+    struct err made;
+    double error_m;
+    struct piece piece;
+    if (!block_make_layers(full, &block_steps[0], tile, scratch, &block, &made)) {
+        return skip_unless_fatal(false, &made, err);
+    }
+    if (!measure_version(chain, full, &block.shape, OF_BLOCK, tile, scratch, &error_m, err) ||
+        !paint_shape(chain, record, &block.shape, OF_BLOCK, error_m, tile, scratch, &piece, err)) {
+        return false;
+    }
+    if (is_worth(chain, &block.shape, 0.9)) {
+        add_piece(chain, &piece);
+    }
+    return error_m >= chain->dropped_error_m ||
+           add_masses(chain, &block, &piece, tile, scratch, err);
+}
+
+static bool add_coarse_blocks(struct chain *chain, const struct record *record,
+                              const struct shape *full, struct arena *tile, struct arena *scratch,
+                              struct err *err)
+{
+    for (size_t i = 1; i < sizeof block_steps / sizeof block_steps[0]; i++) {
         struct shape shape;
         struct err made;
         if (!block_make(full, &block_steps[i], tile, scratch, &shape, &made)) {
@@ -201,12 +315,24 @@ static bool add_blocks(struct chain *chain, const struct record *record, const s
             }
             continue;
         }
-        if (!add_version(chain, record, full, &shape, OF_BLOCK, 0.9, dropped_error_m, tile, scratch,
-                         err)) {
+        if (!add_version(chain, record, full, &shape, OF_BLOCK, tile, scratch, err)) {
             return false;
         }
     }
     return true;
+}
+
+static bool fill_chain(struct chain *chain, const struct record *record, const struct shape *full,
+                       struct arena *tile, struct arena *scratch, struct err *err)
+{
+    const bool is_building = may_be_block(record->feature.kind);
+    /* A footprint (level 0) lies on the ground: it is not a building. */
+    return paint_shape(chain, record, full, OF_SOURCE, 0, tile, scratch, &chain->pieces[0], err) &&
+           add_flat(chain, record, full, tile, scratch, err) &&
+           add_source_levels(chain, record, full, 2, INFINITY, tile, scratch, err) &&
+           (!is_building || add_first_block(chain, record, full, tile, scratch, err)) &&
+           add_source_levels(chain, record, full, 1, 2, tile, scratch, err) &&
+           (!is_building || add_coarse_blocks(chain, record, full, tile, scratch, err));
 }
 
 bool candidate_chain(const struct record *record, const struct candidate_means *means,
@@ -221,15 +347,11 @@ bool candidate_chain(const struct record *record, const struct candidate_means *
                             &full, err)) {
         return false;
     }
-    const double dropped_error_m = shape_diameter_m(&full);
     const struct box3 box = shape_box(&full);
-    struct chain chain = {.count = 1};
+    struct chain chain = {.count = 1, .dropped_error_m = shape_diameter_m(&full)};
     if (!shade_open(record, &full, means->images, means->source_path, means->texel_per_error, tile,
                     &chain.shade, err) ||
-        !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, &chain.pieces[0], err) ||
-        !add_flat(&chain, record, &full, dropped_error_m, tile, scratch, err) ||
-        !add_source_levels(&chain, record, &full, dropped_error_m, tile, scratch, err) ||
-        !add_blocks(&chain, record, &full, dropped_error_m, tile, scratch, err)) {
+        !fill_chain(&chain, record, &full, tile, scratch, err)) {
         return false;
     }
     struct piece *pieces = arena_array(tile, struct piece, chain.count);
@@ -243,10 +365,13 @@ bool candidate_chain(const struct record *record, const struct candidate_means *
         .name = feature->name,
         .parent_id = feature->parent_id,
         .height_m = box.max.z - box.min.z,
-        .dropped_error_m = dropped_error_m,
+        .dropped_error_m = chain.dropped_error_m,
         .origin_ecef_m = record->origin_ecef_m,
         .pieces = pieces,
         .piece_count = chain.count,
+        .masses = chain.masses,
+        .mass_count = chain.mass_count,
+        .member_count = 1,
     };
     return true;
 }

@@ -9,9 +9,9 @@
 struct part {
     struct vec3 corners[3];
     double distances[3]; /* of the corners */
-    uint32_t nearest[3]; /* the triangles that are so near */
-    uint32_t below;      /* the triangle nearest to its middle */
-    uint32_t cut_count;  /* how often it was cut along triangles already */
+    uint32_t nearest[3]; /* the faces that are so near */
+    uint32_t below;      /* the face nearest to its middle */
+    uint32_t cut_count;  /* how often it was cut along faces already */
     double upper_m;      /* no point of the part is farther */
 };
 
@@ -32,6 +32,7 @@ struct measuring {
     struct heap heap;
     double lower_m;   /* of both directions so far */
     double settled_m; /* the largest bound of the parts that were let go */
+    double slack_m;   /* what distances are right to */
     double tolerance_m;
     double relative;
     size_t steps;
@@ -105,8 +106,8 @@ static double enough(const struct measuring *m)
 /*
  * The smallest of the bounds that hold for a part:
  *
- *   to one triangle of the target, which is convex: the largest distance is at
- *   a corner of the part;
+ *   to one face of the target, which is convex: the largest distance is at a
+ *   corner of the part;
  *   from one corner: distance grows by no more than one moves.
  */
 static double bound_of(const struct measuring *m, const struct part *part)
@@ -138,7 +139,7 @@ static double bound_of(const struct measuring *m, const struct part *part)
 }
 
 /* As bound_of(), from the middle. Corners often lie on an edge of the target,
- * and know only one of the triangles there; the middle knows the right one. */
+ * and know only one of the faces there; the middle knows the right one. */
 static double bound_from_middle(struct measuring *m, struct part *part)
 {
     const struct vec3 *c = part->corners;
@@ -211,15 +212,11 @@ static bool quarter_part(struct measuring *m, const struct part *part, struct er
     return true;
 }
 
-/* Where the part's three corners lie to the plane that stands on an edge of a
- * triangle: positive is outside. */
-static void sides_of_edge(const struct part *part, const struct nearest_triangle *triangle,
-                          int edge, double out_m[3])
+/* Where the part's three corners lie to the plane that stands on the edge from
+ * a to b of a face: positive is outside. */
+static void sides_of_edge(const struct part *part, struct vec3 a, struct vec3 b, struct vec3 normal,
+                          double out_m[3])
 {
-    const struct vec3 a = triangle->corners[edge];
-    const struct vec3 b = triangle->corners[(edge + 1) % 3];
-    const struct vec3 c = triangle->corners[(edge + 2) % 3];
-    const struct vec3 normal = vec3_cross(vec3_sub(b, a), vec3_sub(c, a));
     const struct vec3 outward = vec3_unit(vec3_cross(vec3_sub(b, a), normal));
     for (int i = 0; i < 3; i++) {
         out_m[i] = vec3_dot(vec3_sub(part->corners[i], a), outward);
@@ -278,19 +275,21 @@ static bool cut_at(struct measuring *m, const struct part *part, const double si
 }
 
 /*
- * Where a part lies over several triangles it is cut along an edge of the one
- * under its middle: what lies over one triangle alone is done at once, as its
- * corners decide. Surfaces in one plane, cut up differently, would otherwise be
+ * Where a part lies over several faces it is cut along an edge of the one under
+ * its middle: what lies over one face alone is done at once, as its corners
+ * decide. Surfaces in one plane, cut up differently, would otherwise be
  * quartered along every edge down to the tolerance.
  */
 static bool split_part(struct measuring *m, const struct part *part, struct err *err)
 {
-    const struct nearest_triangle *below = nearest_triangle_at(m->target, part->below);
+    uint32_t count;
+    const struct vec3 *below = nearest_corners(m->target, part->below, &count);
+    const struct vec3 normal = nearest_normal(m->target, part->below);
     /* Overhanging by less changes no bound that matters. */
     const double overhang_m = 0.1 * m->tolerance_m;
-    for (int edge = 0; edge < 3 && part->cut_count < CUTS_MAX; edge++) {
+    for (uint32_t edge = 0; edge < count && part->cut_count < CUTS_MAX; edge++) {
         double side_m[3];
-        sides_of_edge(part, below, edge, side_m);
+        sides_of_edge(part, below[edge], below[edge + 1 == count ? 0 : edge + 1], normal, side_m);
         const double most = larger(side_m[0], larger(side_m[1], side_m[2]));
         const double least = smaller(side_m[0], smaller(side_m[1], side_m[2]));
         if (most > overhang_m && least < -overhang_m) {
@@ -345,6 +344,7 @@ static bool measure_one_way(struct measuring *m, const struct deviation_surface 
     double *distances = NULL;
     uint32_t *nearest = NULL;
     m->target = to->nearest;
+    m->slack_m = larger(m->slack_m, nearest_slack_m(to->nearest));
     if (!measure_corners(m, from, scratch, &distances, &nearest, err)) {
         return false;
     }
@@ -433,7 +433,8 @@ bool deviation_from(const struct deviation_surface *full, const struct shape *ca
                     measure_one_way(&m, &other, full, scratch, err);
     arena_reset(scratch, mark);
     if (ok) {
-        *out = (struct deviation){.upper_m = larger(m.settled_m, m.lower_m), .lower_m = m.lower_m};
+        *out = (struct deviation){.upper_m = larger(m.settled_m, m.lower_m) + m.slack_m,
+                                  .lower_m = larger(0, m.lower_m - m.slack_m)};
     }
     return ok;
 }

@@ -15,7 +15,8 @@ struct dictionary {
     uint32_t table[TABLE_SIZE]; /* key number + 1; 0 empty */
 };
 
-static const char *const builtin_names[BUILTIN_COUNT] = {"id", "class", "name", "parent", "height"};
+static const char *const builtin_names[BUILTIN_COUNT] = {"id",     "class",  "name",
+                                                         "parent", "height", "member_count"};
 
 bool dictionary_open(struct arena *run, struct dictionary **out, struct err *err)
 {
@@ -224,7 +225,9 @@ static void fill_builtins(struct property *properties)
         properties[i] = (struct property){
             .id = text_of(builtin_names[i]),
             .name = text_of(builtin_names[i]),
-            .type = i == BUILTIN_HEIGHT ? PROPERTY_FLOAT64 : PROPERTY_STRING,
+            .type = i == BUILTIN_HEIGHT         ? PROPERTY_FLOAT64
+                    : i == BUILTIN_MEMBER_COUNT ? PROPERTY_INT32
+                                                : PROPERTY_STRING,
             .is_required = i == BUILTIN_ID || i == BUILTIN_CLASS,
             .is_brief = i != BUILTIN_PARENT,
             .semantic = i == BUILTIN_ID     ? "ID"

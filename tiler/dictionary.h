@@ -56,7 +56,8 @@ enum dictionary_builtin {
     BUILTIN_CLASS,
     BUILTIN_NAME,
     BUILTIN_PARENT,
-    BUILTIN_HEIGHT, /* metres from lowest to highest point, or the source's own */
+    BUILTIN_HEIGHT,       /* metres from lowest to highest point, or the source's own */
+    BUILTIN_MEMBER_COUNT, /* of a group: how many features it stands for; others have none */
     BUILTIN_COUNT
 };
 

@@ -3,11 +3,21 @@
 
 #include <assert.h>
 
-enum { TRIED_ONE_BY_ONE = 12, LEAF_TRIANGLES = 4, STACK_MAX = 64 };
+enum { TRIED_ONE_BY_ONE = 12, LEAF_FACES = 4, STACK_MAX = 64 };
+
+/* How far a triangle may leave the plane of a face, or a corner of it the convex
+ * shape: corners in files are rounded to millimetres. */
+static const double JOIN_SLACK_M = 2e-3;
+
+/* A point this far beyond an edge is over the face: far below what is measured. */
+static const double EDGE_M = 1e-6;
+
+/* How many of the faces before it a triangle is offered to. */
+enum { JOIN_WINDOW = 12 };
 
 struct box_node {
     struct box3 box;
-    uint32_t first; /* of a leaf: triangle; else: the left child, the right one follows it */
+    uint32_t first; /* of a leaf: face; else: the left child, the right one follows it */
     uint32_t count; /* of a leaf; 0 for others */
 };
 
@@ -15,20 +25,24 @@ struct box_node {
  * than a millionth: such a triangle counts as its sides. */
 static const double SLIVER = 1e-9;
 
-/* Points with dot(normal, point) = at. */
-struct plane {
+/* Convex and flat: points with dot(normal, point) = at. */
+struct face {
+    struct box3 box;
     struct vec3 normal; /* unit, or zero without area */
     double at;
+    uint32_t first; /* of its corners */
+    uint32_t count;
     bool has_area;
 };
 
 struct nearest {
-    struct nearest_triangle *triangles;
-    struct plane *planes; /* one per triangle */
-    struct box3 *boxes;   /* one per triangle */
-    uint32_t triangle_count;
+    struct face *faces;
+    uint32_t face_count;
+    struct vec3 *corners;
+    uint32_t corner_count;
     struct box_node *nodes; /* NULL: tried one by one */
     uint32_t node_count;
+    double slack_m;
 };
 
 /* fmin and fmax are calls, for the sake of NaN; there is none here. */
@@ -47,88 +61,38 @@ static double clamp01(double value)
     return value < 0 ? 0 : value > 1 ? 1 : value;
 }
 
-static double square_between(struct vec3 a, struct vec3 b)
+static double square_to_segment(struct vec3 to, struct vec3 along, double length2)
 {
-    const struct vec3 away = vec3_sub(a, b);
+    const double t = length2 > 0 ? clamp01(vec3_dot(to, along) / length2) : 0;
+    const struct vec3 away = vec3_sub(to, vec3_scale(along, t));
     return vec3_dot(away, away);
 }
 
-static double square_to_segment(struct vec3 p, struct vec3 a, struct vec3 b)
-{
-    const struct vec3 along = vec3_sub(b, a);
-    const double length2 = vec3_dot(along, along);
-    const double t = length2 > 0 ? clamp01(vec3_dot(vec3_sub(p, a), along) / length2) : 0;
-    return square_between(p, vec3_add(a, vec3_scale(along, t)));
-}
-
 /*
- * By the region of the plane that the point lies over: a corner's, a side's, or
- * the inside, whose distance is that to the plane. A triangle without area is
- * its sides.
+ * Over the face the plane is nearest; else the nearest of the edges that the
+ * point is beyond. By less than EDGE_M counts as over it: where several edges
+ * lie in one line, rounding could put a point beyond a far one alone.
  */
-static double square_to_triangle(struct vec3 p, const struct nearest_triangle *t, double to_plane2,
-                                 bool has_plane)
+static double square_to_face(const struct nearest *nearest, struct vec3 p, const struct face *face,
+                             double to_plane2)
 {
-    const struct vec3 a = t->corners[0];
-    const struct vec3 b = t->corners[1];
-    const struct vec3 c = t->corners[2];
-    if (!has_plane) {
-        return smaller(square_to_segment(p, a, b),
-                       smaller(square_to_segment(p, b, c), square_to_segment(p, c, a)));
+    const struct vec3 *c = nearest->corners + face->first;
+    double best2 = INFINITY;
+    bool is_over = face->has_area;
+    struct vec3 a = c[face->count - 1];
+    for (uint32_t i = 0; i < face->count; i++) {
+        const struct vec3 along = vec3_sub(c[i], a);
+        const struct vec3 to = vec3_sub(p, a);
+        const double length2 = vec3_dot(along, along);
+        const double side = vec3_dot(vec3_cross(along, to), face->normal);
+        const bool is_near = side * side <= EDGE_M * EDGE_M * length2;
+        if (side < 0 || is_near || !face->has_area) {
+            best2 = smaller(best2, square_to_segment(to, along, length2));
+            is_over = is_over && (side >= 0 || is_near);
+        }
+        a = c[i];
     }
-    const struct vec3 ab = vec3_sub(b, a);
-    const struct vec3 ac = vec3_sub(c, a);
-    const struct vec3 ap = vec3_sub(p, a);
-    const double ap_ab = vec3_dot(ap, ab);
-    const double ap_ac = vec3_dot(ap, ac);
-    if (ap_ab <= 0 && ap_ac <= 0) {
-        return vec3_dot(ap, ap);
-    }
-    const struct vec3 bp = vec3_sub(p, b);
-    const double bp_ab = vec3_dot(bp, ab);
-    const double bp_ac = vec3_dot(bp, ac);
-    if (bp_ab >= 0 && bp_ac <= bp_ab) {
-        return vec3_dot(bp, bp);
-    }
-    const double over_c = ap_ab * bp_ac - bp_ab * ap_ac;
-    if (over_c <= 0 && ap_ab >= 0 && bp_ab <= 0) {
-        return square_to_segment(p, a, b);
-    }
-    const struct vec3 cp = vec3_sub(p, c);
-    const double cp_ab = vec3_dot(cp, ab);
-    const double cp_ac = vec3_dot(cp, ac);
-    if (cp_ac >= 0 && cp_ab <= cp_ac) {
-        return vec3_dot(cp, cp);
-    }
-    const double over_b = cp_ab * ap_ac - ap_ab * cp_ac;
-    if (over_b <= 0 && ap_ac >= 0 && cp_ac <= 0) {
-        return square_to_segment(p, c, a);
-    }
-    const double over_a = bp_ab * cp_ac - cp_ab * bp_ac;
-    if (over_a <= 0 && bp_ac >= bp_ab && cp_ab >= cp_ac) {
-        return square_to_segment(p, b, c);
-    }
-    return to_plane2;
-}
-
-/* The triangle's plane; a zero normal when it has none. */
-static struct plane plane_of(const struct nearest_triangle *t)
-{
-    const struct vec3 ab = vec3_sub(t->corners[1], t->corners[0]);
-    const struct vec3 ac = vec3_sub(t->corners[2], t->corners[0]);
-    const struct vec3 normal = vec3_cross(ab, ac);
-    const double length = vec3_length(normal);
-    if (!(length > SLIVER * vec3_length(ab) * vec3_length(ac))) {
-        return (struct plane){.has_area = false};
-    }
-    const struct vec3 unit = vec3_scale(normal, 1 / length);
-    return (struct plane){.normal = unit, .at = vec3_dot(unit, t->corners[0]), .has_area = true};
-}
-
-static double square_to_plane(struct vec3 p, const struct plane *plane)
-{
-    const double away = vec3_dot(p, plane->normal) - plane->at;
-    return away * away;
+    return is_over ? to_plane2 : best2;
 }
 
 static double square_to_box(struct vec3 p, const struct box3 *box)
@@ -140,49 +104,192 @@ static double square_to_box(struct vec3 p, const struct box3 *box)
 }
 
 /* The square of the distance, or anything that is not less than `limit2`. Most
- * triangles are too far by their plane or their box alone. */
-static double square_below(const struct nearest *nearest, struct vec3 p, uint32_t triangle,
+ * faces are too far by their plane or their box alone. */
+static double square_below(const struct nearest *nearest, struct vec3 p, uint32_t index,
                            double limit2)
 {
-    const struct plane *plane = &nearest->planes[triangle];
-    const double to_plane2 = square_to_plane(p, plane);
-    if (to_plane2 >= limit2) {
-        return to_plane2;
+    const struct face *face = &nearest->faces[index];
+    const double to_plane = vec3_dot(p, face->normal) - face->at;
+    if (to_plane * to_plane >= limit2) {
+        return to_plane * to_plane;
     }
-    const double to_box2 = square_to_box(p, &nearest->boxes[triangle]);
+    const double to_box2 = square_to_box(p, &face->box);
     if (to_box2 >= limit2) {
         return to_box2;
     }
-    return square_to_triangle(p, &nearest->triangles[triangle], to_plane2, plane->has_area);
+    return square_to_face(nearest, p, face, to_plane * to_plane);
 }
 
-double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32_t triangle)
+double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32_t face)
 {
-    assert(triangle < nearest->triangle_count);
-    return sqrt(square_below(nearest, point, triangle, INFINITY));
+    assert(face < nearest->face_count);
+    return sqrt(square_below(nearest, point, face, INFINITY));
 }
 
-const struct nearest_triangle *nearest_triangle_at(const struct nearest *nearest, uint32_t triangle)
+const struct vec3 *nearest_corners(const struct nearest *nearest, uint32_t face,
+                                   uint32_t *out_count)
 {
-    assert(triangle < nearest->triangle_count);
-    return &nearest->triangles[triangle];
+    assert(face < nearest->face_count);
+    *out_count = nearest->faces[face].count;
+    return nearest->corners + nearest->faces[face].first;
 }
 
-static double middle_of(const struct nearest_triangle *t, int axis)
+double nearest_slack_m(const struct nearest *nearest)
 {
-    const double *a = &t->corners[0].x + axis;
-    const double *b = &t->corners[1].x + axis;
-    const double *c = &t->corners[2].x + axis;
-    return *a + *b + *c;
+    return nearest->slack_m + EDGE_M;
 }
 
-static struct box3 box_of(const struct nearest_triangle *triangles, uint32_t count)
+struct vec3 nearest_normal(const struct nearest *nearest, uint32_t face)
+{
+    assert(face < nearest->face_count);
+    return nearest->faces[face].normal;
+}
+
+/* ---- triangles to convex faces ---- */
+
+/* A face while it grows. */
+struct growing {
+    struct vec3 corners[NEAREST_CORNERS_MAX];
+    struct vec3 normal; /* zero: not to be joined */
+    uint32_t count;
+    bool has_area;
+    double slack_m; /* of all its corners together */
+};
+
+static bool same_point(struct vec3 a, struct vec3 b)
+{
+    return a.x == b.x && a.y == b.y && a.z == b.z;
+}
+
+/* How far a -> b -> c turns right, as a distance; 0 when it turns left. */
+static double dent_at(struct vec3 a, struct vec3 b, struct vec3 c, struct vec3 normal)
+{
+    const struct vec3 along = vec3_sub(b, a);
+    const double turn = vec3_dot(vec3_cross(along, vec3_sub(c, b)), normal);
+    return turn >= 0 ? 0 : -turn / smaller(vec3_length(along), vec3_distance(b, c));
+}
+
+/* Puts the tip of a triangle between corner `i` and the next. */
+static bool join_at(struct growing *face, uint32_t i, struct vec3 tip)
+{
+    const uint32_t count = face->count;
+    const uint32_t next = i + 1 == count ? 0 : i + 1;
+    const struct vec3 a = face->corners[i];
+    const struct vec3 b = face->corners[next];
+    const struct vec3 before = face->corners[i == 0 ? count - 1 : i - 1];
+    const struct vec3 after = face->corners[next + 1 == count ? 0 : next + 1];
+    const double turn = vec3_dot(vec3_cross(vec3_sub(b, a), vec3_sub(tip, a)), face->normal);
+    const double off_m = fabs(vec3_dot(vec3_sub(tip, face->corners[0]), face->normal));
+    const double slack_m =
+        off_m + dent_at(before, a, tip, face->normal) + dent_at(tip, b, after, face->normal);
+    if (turn >= 0 || !(face->slack_m + slack_m <= JOIN_SLACK_M)) {
+        return false;
+    }
+    face->slack_m += slack_m;
+    for (uint32_t m = count; m > i + 1; m--) {
+        face->corners[m] = face->corners[m - 1];
+    }
+    face->corners[i + 1] = tip;
+    face->count++;
+    return true;
+}
+
+/* Adds the triangle to a face that it shares an edge with. */
+static bool join(struct growing *face, const struct nearest_triangle *t)
+{
+    if (face->count == NEAREST_CORNERS_MAX || vec3_dot(face->normal, face->normal) == 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < face->count; i++) {
+        const struct vec3 a = face->corners[i];
+        const struct vec3 b = face->corners[i + 1 == face->count ? 0 : i + 1];
+        for (int k = 0; k < 3; k++) {
+            if (same_point(t->corners[k], b) && same_point(t->corners[(k + 1) % 3], a)) {
+                return join_at(face, i, t->corners[(k + 2) % 3]);
+            }
+        }
+    }
+    return false;
+}
+
+/* Thin triangles have no direction that others could be measured by. */
+static struct growing begin_face(const struct nearest_triangle *t)
+{
+    struct growing face = {.corners = {t->corners[0], t->corners[1], t->corners[2]}, .count = 3};
+    const struct vec3 one = vec3_sub(t->corners[1], t->corners[0]);
+    const struct vec3 two = vec3_sub(t->corners[2], t->corners[0]);
+    const struct vec3 across = vec3_cross(one, two);
+    const double longest = larger(larger(vec3_length(one), vec3_length(two)),
+                                  vec3_distance(t->corners[1], t->corners[2]));
+    face.has_area = vec3_length(across) > SLIVER * vec3_length(one) * vec3_length(two);
+    /* Its height, doubled: a corner that is off by the slack turns the plane
+     * by no more than that over this. */
+    if (vec3_length(across) > 0.1 * longest) {
+        face.normal = vec3_unit(across);
+    }
+    return face;
+}
+
+static void close_face(struct nearest *nearest, const struct growing *from)
+{
+    struct face *face = &nearest->faces[nearest->face_count++];
+    *face = (struct face){.first = nearest->corner_count,
+                          .count = from->count,
+                          .has_area = from->has_area,
+                          .box = box3_empty()};
+    nearest->slack_m = larger(nearest->slack_m, from->slack_m);
+    for (uint32_t i = 0; i < from->count; i++) {
+        nearest->corners[nearest->corner_count++] = from->corners[i];
+        box3_add(&face->box, from->corners[i]);
+    }
+    if (from->has_area) {
+        const struct vec3 *c = from->corners;
+        face->normal = vec3_dot(from->normal, from->normal) > 0
+                           ? from->normal
+                           : vec3_unit(vec3_cross(vec3_sub(c[1], c[0]), vec3_sub(c[2], c[0])));
+        face->at = vec3_dot(face->normal, c[0]);
+    }
+}
+
+/* Each triangle joins one of the last faces, or begins one; the oldest face is
+ * closed for it. */
+static void make_faces(struct nearest *nearest, const struct nearest_triangle *triangles,
+                       uint32_t count)
+{
+    struct growing open[JOIN_WINDOW];
+    uint32_t first = 0;
+    uint32_t end = 0;
+    for (uint32_t t = 0; t < count; t++) {
+        bool is_joined = false;
+        for (uint32_t i = end; i-- > first && !is_joined;) {
+            is_joined = join(&open[i % JOIN_WINDOW], &triangles[t]);
+        }
+        if (is_joined) {
+            continue;
+        }
+        if (end - first == JOIN_WINDOW) {
+            close_face(nearest, &open[first++ % JOIN_WINDOW]);
+        }
+        open[end++ % JOIN_WINDOW] = begin_face(&triangles[t]);
+    }
+    while (first < end) {
+        close_face(nearest, &open[first++ % JOIN_WINDOW]);
+    }
+}
+
+/* ---- the tree ---- */
+
+static double middle_of(const struct face *face, int axis)
+{
+    const struct vec3 middle = box3_center(face->box);
+    return axis == 0 ? middle.x : axis == 1 ? middle.y : middle.z;
+}
+
+static struct box3 box_of(const struct face *faces, uint32_t count)
 {
     struct box3 box = box3_empty();
     for (uint32_t i = 0; i < count; i++) {
-        for (int k = 0; k < 3; k++) {
-            box3_add(&box, triangles[i].corners[k]);
-        }
+        box3_join(&box, faces[i].box);
     }
     return box;
 }
@@ -196,28 +303,28 @@ static int longest_side(struct box3 box)
     return size.y >= size.z ? 1 : 2;
 }
 
-/* Puts the triangle that belongs at `at` there, smaller ones before it. */
-static void select_middle(struct nearest_triangle *triangles, uint32_t count, uint32_t at, int axis)
+/* Puts the face that belongs at `at` there, smaller ones before it. */
+static void select_middle(struct face *faces, uint32_t count, uint32_t at, int axis)
 {
     uint32_t low = 0;
     uint32_t high = count - 1;
     while (low < high) {
-        const double pivot = middle_of(&triangles[low + (high - low) / 2], axis);
+        const double pivot = middle_of(&faces[low + (high - low) / 2], axis);
         uint32_t i = low;
         uint32_t j = high;
         for (;;) {
-            while (middle_of(&triangles[i], axis) < pivot) {
+            while (middle_of(&faces[i], axis) < pivot) {
                 i++;
             }
-            while (middle_of(&triangles[j], axis) > pivot) {
+            while (middle_of(&faces[j], axis) > pivot) {
                 j--;
             }
             if (i >= j) {
                 break;
             }
-            const struct nearest_triangle swap = triangles[i];
-            triangles[i++] = triangles[j];
-            triangles[j--] = swap;
+            const struct face swap = faces[i];
+            faces[i++] = faces[j];
+            faces[j--] = swap;
         }
         if (at <= j) {
             high = j;
@@ -227,19 +334,19 @@ static void select_middle(struct nearest_triangle *triangles, uint32_t count, ui
     }
 }
 
-/* Makes the node `index` of a range of triangles, and all below it. */
+/* Makes the node `index` of a range of faces, and all below it. */
 static void build_node(struct nearest *nearest, uint32_t index, uint32_t first, uint32_t count)
 {
     struct box_node *node = &nearest->nodes[index];
-    struct nearest_triangle *triangles = nearest->triangles + first;
-    node->box = box_of(triangles, count);
-    if (count <= LEAF_TRIANGLES) {
+    struct face *faces = nearest->faces + first;
+    node->box = box_of(faces, count);
+    if (count <= LEAF_FACES) {
         node->first = first;
         node->count = count;
         return;
     }
     const uint32_t half = count / 2;
-    select_middle(triangles, count, half, longest_side(node->box));
+    select_middle(faces, count, half, longest_side(node->box));
     const uint32_t left = nearest->node_count;
     nearest->node_count += 2;
     node->first = left;
@@ -257,27 +364,19 @@ bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, str
     if (nearest == NULL) {
         return arena_full(arena, err);
     }
-    nearest->triangles = arena_array(arena, struct nearest_triangle, count);
-    nearest->planes = arena_array(arena, struct plane, count);
-    nearest->boxes = arena_array(arena, struct box3, count);
-    if (nearest->triangles == NULL || nearest->planes == NULL || nearest->boxes == NULL) {
+    nearest->faces = arena_array(arena, struct face, count);
+    nearest->corners = arena_array(arena, struct vec3, 3 * (size_t)count);
+    if (nearest->faces == NULL || nearest->corners == NULL) {
         return arena_full(arena, err);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        nearest->triangles[i] = triangles[i];
-    }
-    nearest->triangle_count = count;
-    if (count > TRIED_ONE_BY_ONE) {
-        nearest->nodes = arena_array(arena, struct box_node, 2 * (size_t)count);
+    make_faces(nearest, triangles, count);
+    if (nearest->face_count > TRIED_ONE_BY_ONE) {
+        nearest->nodes = arena_array(arena, struct box_node, 2 * (size_t)nearest->face_count);
         if (nearest->nodes == NULL) {
             return arena_full(arena, err);
         }
         nearest->node_count = 1;
-        build_node(nearest, 0, 0, count);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        nearest->planes[i] = plane_of(&nearest->triangles[i]);
-        nearest->boxes[i] = box_of(&nearest->triangles[i], 1);
+        build_node(nearest, 0, 0, nearest->face_count);
     }
     *out = nearest;
     return true;
@@ -318,20 +417,20 @@ static void descend(const struct nearest *nearest, struct vec3 point, double *be
     }
 }
 
-double nearest_find(const struct nearest *nearest, struct vec3 point, uint32_t *io_triangle)
+double nearest_find(const struct nearest *nearest, struct vec3 point, uint32_t *io_face)
 {
     double best2 = INFINITY;
     uint32_t best = 0;
-    if (*io_triangle != UINT32_MAX) {
-        assert(*io_triangle < nearest->triangle_count);
-        best = *io_triangle;
+    if (*io_face != UINT32_MAX) {
+        assert(*io_face < nearest->face_count);
+        best = *io_face;
         best2 = square_below(nearest, point, best, INFINITY);
     }
     if (nearest->nodes == NULL) {
-        try_range(nearest, point, 0, nearest->triangle_count, &best2, &best);
+        try_range(nearest, point, 0, nearest->face_count, &best2, &best);
     } else {
         descend(nearest, point, &best2, &best);
     }
-    *io_triangle = best;
+    *io_face = best;
     return sqrt(best2);
 }

@@ -6,7 +6,9 @@
 struct figure_head {
     uint32_t text_sizes[4]; /* id, class, name, parent */
     uint32_t piece_count;
-    uint32_t reserved;
+    uint32_t mass_count;
+    uint64_t member_count;
+    uint64_t is_group;
     double height_m;
     double dropped_error_m;
     double origin[3];
@@ -60,6 +62,16 @@ double piece_texel_m(double geometric_error_m)
     return geometric_error_m / VIEWER_ERROR_PX;
 }
 
+/* Three string offsets, a double, an end of the last string, and some of the
+ * JSON that describes the table. */
+enum { ROW_FIXED_BYTES = 24 };
+
+uint32_t figure_row_bytes(const struct figure *figure)
+{
+    return (uint32_t)(ROW_FIXED_BYTES + figure->id.size + figure->class_name.size +
+                      figure->name.size);
+}
+
 static void add_array(struct buf *out, const void *items, size_t count, size_t size)
 {
     buf_add(out, items, count * size);
@@ -98,12 +110,40 @@ static void piece_write(const struct piece *piece, struct buf *out)
     }
 }
 
+struct mass_head {
+    struct mass_prism shape;
+    double roof_m2, wall_m2;
+    double low_top_m, high_top_m;
+    struct paint roof, wall;
+    uint64_t part_count;
+};
+static_assert(sizeof(struct mass_head) % 8 == 0, "arrays begin at multiples of 8");
+
+static void mass_write(const struct mass *mass, struct buf *out)
+{
+    struct mass_head head;
+    memset(&head, 0, sizeof head);
+    head.shape = mass->shape;
+    head.roof_m2 = mass->roof_m2;
+    head.wall_m2 = mass->wall_m2;
+    head.low_top_m = mass->low_top_m;
+    head.high_top_m = mass->high_top_m;
+    head.roof = mass->roof;
+    head.wall = mass->wall;
+    head.part_count = mass->part_count;
+    buf_add(out, &head, sizeof head);
+    add_array(out, mass->parts, mass->part_count, sizeof mass->parts[0]);
+}
+
 void figure_write(const struct figure *figure, size_t first_piece, struct buf *out)
 {
     assert(first_piece <= figure->piece_count);
     const struct text texts[4] = {figure->id, figure->class_name, figure->name, figure->parent_id};
     struct figure_head head = {
         .piece_count = (uint32_t)(figure->piece_count - first_piece),
+        .mass_count = figure->mass_count,
+        .member_count = figure->member_count,
+        .is_group = figure->is_group,
         .height_m = figure->height_m,
         .dropped_error_m = figure->dropped_error_m,
         .origin = {figure->origin_ecef_m.x, figure->origin_ecef_m.y, figure->origin_ecef_m.z},
@@ -118,6 +158,9 @@ void figure_write(const struct figure *figure, size_t first_piece, struct buf *o
     }
     for (size_t i = first_piece; i < figure->piece_count; i++) {
         piece_write(&figure->pieces[i], out);
+    }
+    for (uint32_t i = 0; i < figure->mass_count; i++) {
+        mass_write(&figure->masses[i], out);
     }
 }
 
@@ -184,6 +227,28 @@ static bool piece_read(struct span bytes, size_t *at, struct arena *arena, struc
     return true;
 }
 
+static bool mass_read(struct span bytes, size_t *at, struct mass *out, struct err *err)
+{
+    const struct mass_head *head = take(bytes, at, 1, sizeof *head);
+    const struct mass_prism *parts =
+        head == NULL ? NULL : take(bytes, at, head->part_count, sizeof *parts);
+    if (parts == NULL) {
+        return damaged(err);
+    }
+    *out = (struct mass){
+        .shape = head->shape,
+        .parts = parts,
+        .part_count = (uint32_t)head->part_count,
+        .low_top_m = head->low_top_m,
+        .high_top_m = head->high_top_m,
+        .roof = head->roof,
+        .wall = head->wall,
+        .roof_m2 = head->roof_m2,
+        .wall_m2 = head->wall_m2,
+    };
+    return true;
+}
+
 bool figure_read(struct span bytes, size_t *at, struct arena *arena, struct figure *out,
                  struct err *err)
 {
@@ -196,6 +261,9 @@ bool figure_read(struct span bytes, size_t *at, struct arena *arena, struct figu
         .dropped_error_m = head->dropped_error_m,
         .origin_ecef_m = {head->origin[0], head->origin[1], head->origin[2]},
         .piece_count = head->piece_count,
+        .mass_count = head->mass_count,
+        .member_count = head->member_count,
+        .is_group = head->is_group != 0,
     };
     struct text *texts[4] = {&figure.id, &figure.class_name, &figure.name, &figure.parent_id};
     for (int i = 0; i < 4; i++) {
@@ -214,7 +282,17 @@ bool figure_read(struct span bytes, size_t *at, struct arena *arena, struct figu
             return false;
         }
     }
+    struct mass *masses = arena_array(arena, struct mass, figure.mass_count);
+    if (masses == NULL) {
+        return arena_full(arena, err);
+    }
+    for (uint32_t i = 0; i < figure.mass_count; i++) {
+        if (!mass_read(bytes, at, &masses[i], err)) {
+            return false;
+        }
+    }
     figure.pieces = pieces;
+    figure.masses = masses;
     *out = figure;
     return true;
 }

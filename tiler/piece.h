@@ -17,6 +17,7 @@
 #include "formats/base/arena.h"
 #include "formats/base/buf.h"
 #include "formats/base/vec.h"
+#include "tiler/mass.h"
 #include "tiler/paint.h"
 
 #define PIECE_NO_IMAGE (-1)
@@ -60,6 +61,10 @@ struct figure {
     struct vec3 origin_ecef_m;
     const struct piece *pieces; /* fine to coarse */
     size_t piece_count;         /* may be 0: can only be left out */
+    const struct mass *masses;  /* what it is made of from far away; in plan x, y, heights are z */
+    uint32_t mass_count;        /* 0: cannot be merged with others */
+    uint64_t member_count;      /* features it stands for; 1 unless is_group */
+    bool is_group;              /* group.h */
 };
 
 /* What a piece of so many triangles, faces and distinct points costs in a
@@ -79,6 +84,9 @@ uint64_t piece_bytes(const struct piece *piece, double texel_m);
  * is as wide.
  */
 double piece_texel_m(double geometric_error_m);
+
+/* What its row of a property table above the leaves costs. */
+uint32_t figure_row_bytes(const struct figure *figure);
 
 /* Adds the figure with pieces from `first_piece` on; coordinates are kept as
  * floats (a feature 1 km across: 0.06 mm). */

@@ -129,6 +129,20 @@ static int compare_points(const void *left, const void *right)
     return (a->y > b->y) - (a->y < b->y);
 }
 
+bool ring_holds(const struct vec2 *ring, uint32_t count, struct vec2 point)
+{
+    bool inside = false;
+    for (uint32_t i = 0, j = count - 1; i < count; j = i++) {
+        const struct vec2 a = ring[i];
+        const struct vec2 b = ring[j];
+        if ((a.y > point.y) != (b.y > point.y) &&
+            point.x < (b.x - a.x) * (point.y - a.y) / (b.y - a.y) + a.x) {
+            inside = !inside;
+        }
+    }
+    return inside;
+}
+
 /* Andrew's monotone chain: the lower chain left to right, then the upper. A
  * convex chain may need count + 1 places before its end is dropped, so the
  * first point is not pushed a second time. */

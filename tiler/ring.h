@@ -66,6 +66,10 @@ struct vec3 ring_newell(const struct vec3 *points, const uint32_t *corners, uint
  */
 uint32_t ring_set_crossings(const struct ring_set *set, uint32_t most, struct arena *scratch);
 
+/* Whether a point lies inside a closed ring, by the even-odd rule; on its border
+ * either. */
+bool ring_holds(const struct vec2 *ring, uint32_t count, struct vec2 point);
+
 /* Convex hull, anticlockwise, without collinear points. `out` has room for
  * `count` points; `points` is sorted in place. Returns the hull's count, 0 to
  * 2 when the points have no area. */

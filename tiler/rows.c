@@ -151,6 +151,11 @@ static bool set_row(struct gathering *g, const struct tile_request *request, siz
         !set_value(g, BUILTIN_HEIGHT, row, &height, err)) {
         return false;
     }
+    const struct feature_value members = {.type = FEATURE_INT,
+                                          .integer = (int64_t)figure->member_count};
+    if (figure->is_group && !set_value(g, BUILTIN_MEMBER_COUNT, row, &members, err)) {
+        return false;
+    }
     if (item->record == NULL) {
         return true;
     }
