@@ -320,24 +320,28 @@ void answer_print_base(struct buf *json, const struct visit *visit)
     }
 }
 
+void answer_print_link(struct buf *json, const struct visit *visit, const struct answer_link *link)
+{
+    json_write_comma(json);
+    buf_print(json, "{\"rel\":\"%s\",\"type\":\"%s\",\"href\":\"", link->rel, link->type);
+    answer_print_base(json, visit);
+    buf_add_text(json, link->before);
+    message_print_part(json, link->part);
+    buf_add_text(json, link->after);
+    buf_add_byte(json, '"');
+    if (link->title != NULL) {
+        buf_add_text(json, ",\"title\":");
+        json_write_text(json, text_of(link->title));
+    }
+    buf_add_byte(json, '}');
+}
+
 void answer_print_links(struct buf *json, const struct visit *visit,
                         const struct answer_link *links, size_t count)
 {
     buf_add_text(json, "\"links\":[");
     for (size_t i = 0; i < count; i++) {
-        const struct answer_link *link = &links[i];
-        json_write_comma(json);
-        buf_print(json, "{\"rel\":\"%s\",\"type\":\"%s\",\"href\":\"", link->rel, link->type);
-        answer_print_base(json, visit);
-        buf_add_text(json, link->before);
-        message_print_part(json, link->part);
-        buf_add_text(json, link->after);
-        buf_add_byte(json, '"');
-        if (link->title != NULL) {
-            buf_add_text(json, ",\"title\":");
-            json_write_text(json, text_of(link->title));
-        }
-        buf_add_byte(json, '}');
+        answer_print_link(json, visit, &links[i]);
     }
     buf_add_byte(json, ']');
 }

@@ -103,6 +103,9 @@ struct answer_link {
 /* "https://city.example/3d": how clients reach this server, without a slash. */
 void answer_print_base(struct buf *json, const struct visit *visit);
 
+/* One link of a list; a comma first when one is due. */
+void answer_print_link(struct buf *json, const struct visit *visit, const struct answer_link *link);
+
 /* "links":[...] */
 void answer_print_links(struct buf *json, const struct visit *visit,
                         const struct answer_link *links, size_t count);

@@ -18,27 +18,25 @@
 
 static const struct text none = {NULL, 0};
 
+/* This address in its forms. */
+static void print_forms(struct buf *json, const struct visit *visit)
+{
+    answer_print_here(json, visit, visit->wants_html ? "alternate" : "self", visit->route->type,
+                      "f", "json");
+    answer_print_here(json, visit, visit->wants_html ? "self" : "alternate", "text/html", "f",
+                      "html");
+}
+
 /* "links":[this address in its forms, then the others] */
 static void print_links(struct buf *json, const struct visit *visit,
                         const struct answer_link *links, size_t count)
 {
     buf_add_text(json, "\"links\":[");
-    answer_print_here(json, visit, visit->wants_html ? "alternate" : "self", visit->route->type,
-                      "f", "json");
-    answer_print_here(json, visit, visit->wants_html ? "self" : "alternate", "text/html", "f",
-                      "html");
-    struct buf rest;
-    buf_init(&rest, ANSWER_BYTES_MAX);
-    answer_print_links(&rest, visit, links, count);
-    if (rest.refusal != ERR_NONE) {
-        json->refusal = rest.refusal;
-    } else if (count > 0) { /* without its own "links":[ */
-        buf_add_byte(json, ',');
-        buf_add(json, rest.data + 9, rest.size - 9);
-    } else {
-        buf_add_byte(json, ']');
+    print_forms(json, visit);
+    for (size_t i = 0; i < count; i++) {
+        answer_print_link(json, visit, &links[i]);
     }
-    buf_release(&rest);
+    buf_add_byte(json, ']');
 }
 
 /* ---- the landing page ---- */
@@ -305,14 +303,14 @@ void ogc_collections(struct visit *visit)
     }
     buf_print(&json, "],\"numberMatched\":%llu,\"numberReturned\":%llu,",
               (unsigned long long)matched, (unsigned long long)returned);
-    print_links(&json, visit, NULL, 0);
+    buf_add_text(&json, "\"links\":[");
+    print_forms(&json, visit);
     if (offset + returned < matched) {
         char next[24];
         snprintf(next, sizeof next, "%llu", (unsigned long long)(offset + returned));
-        json.size--; /* before the bracket */
         answer_print_here(&json, visit, "next", ANSWER_JSON, "offset", next);
-        buf_add_byte(&json, ']');
     }
+    buf_add_byte(&json, ']');
     buf_add_text(&json, "}\n");
     answer_document(visit, ANSWER_JSON, &json);
 }
