@@ -107,11 +107,6 @@ static bool make_page(struct buf *json, struct err *err)
     return true;
 }
 
-static const char *caching(const struct visit *visit, const char *shared, const char *alone)
-{
-    return visit->out->is_private ? alone : shared;
-}
-
 void answer_document(struct visit *visit, const char *type, struct buf *json)
 {
     struct response *out = visit->out;
@@ -139,7 +134,7 @@ void answer_document(struct visit *visit, const char *type, struct buf *json)
     answer_begin(out, is_known ? 304 : 200);
     out->is_private = is_private;
     response_add(out, "ETag", answer_keep(visit, etag));
-    response_add(out, "Cache-Control", caching(visit, "no-cache", "private, no-cache"));
+    response_add(out, "Cache-Control", is_private ? "private, no-cache" : "no-cache");
     response_add(out, "Vary",
                  is_private ? "Accept, Accept-Language, Authorization, X-API-Key"
                             : "Accept, Accept-Language");
@@ -222,7 +217,21 @@ static bool respond_range(struct visit *visit, struct store_view *view, const ch
     return kind != MESSAGE_RANGE_NONE;
 }
 
-void answer_view(struct visit *visit, struct store_view *view, const char *caching_words)
+/* Kept by everyone on the way, or with a key by the caller's own cache alone. */
+static const char *caching_words_of(enum answer_caching caching, bool is_private)
+{
+    static const char *const words[][2] = {
+        [ANSWER_REVALIDATED] = {"no-cache", "private, no-cache"},
+        [ANSWER_A_MINUTE] = {"public, max-age=60, must-revalidate",
+                             "private, max-age=60, must-revalidate"},
+        [ANSWER_A_DAY] = {"public, max-age=86400", "private, max-age=86400"},
+        [ANSWER_FOR_EVER] = {"public, max-age=31536000, immutable",
+                             "private, max-age=31536000, immutable"},
+    };
+    return words[caching][is_private];
+}
+
+void answer_view(struct visit *visit, struct store_view *view, enum answer_caching caching)
 {
     const struct request *request = visit->request;
     struct response *out = visit->out;
@@ -232,11 +241,7 @@ void answer_view(struct visit *visit, struct store_view *view, const char *cachi
         return;
     }
     const bool is_private = visit->grant.key != NULL;
-    if (is_private) {
-        caching_words = text_is(text_of(caching_words), "no-cache") ? "private, no-cache"
-                        : view->is_immutable ? "private, max-age=31536000, immutable"
-                                             : "private, max-age=60, must-revalidate";
-    }
+    const char *caching_words = caching_words_of(caching, is_private);
     const bool is_known = request->if_none_match.data != NULL &&
                           message_etag_is_listed(request->if_none_match, view->etag);
     const bool is_ranged =
@@ -250,6 +255,7 @@ void answer_view(struct visit *visit, struct store_view *view, const char *cachi
     out->view = view;
     out->is_whole_view = true;
     out->is_private = is_private;
+    out->is_versioned = caching == ANSWER_FOR_EVER && !view->is_immutable;
     out->bytes.size = is_known ? 0 : (size_t)view->bytes;
 }
 
@@ -280,7 +286,7 @@ struct store_view *answer_find(struct visit *visit, struct store *store, struct 
 }
 
 void answer_file(struct visit *visit, struct store *store, struct text name,
-                 const char *caching_words)
+                 enum answer_caching caching)
 {
     bool is_missing = true;
     struct store_view *view = NULL;
@@ -288,7 +294,7 @@ void answer_file(struct visit *visit, struct store *store, struct text name,
         view = answer_find(visit, store, name, &is_missing);
     }
     if (view != NULL) {
-        answer_view(visit, view, caching_words);
+        answer_view(visit, view, caching);
     } else if (is_missing) {
         answer_problem(visit, 404, "no such file");
     }

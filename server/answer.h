@@ -75,8 +75,17 @@ void answer_document(struct visit *visit, const char *type, struct buf *json);
 /* Plain words, never kept. */
 void answer_word(struct visit *visit, const char *word);
 
+/* How long a file may be kept. */
+enum answer_caching {
+    ANSWER_REVALIDATED, /* asked for again each time */
+    ANSWER_A_MINUTE,
+    ANSWER_A_DAY,
+    ANSWER_FOR_EVER /* the URL changes with the bytes */
+};
+
 /* A file of a store; 404 when it has none of that name. store may be NULL. */
-void answer_file(struct visit *visit, struct store *store, struct text name, const char *caching);
+void answer_file(struct visit *visit, struct store *store, struct text name,
+                 enum answer_caching caching);
 
 /* Looks a file up; answers and returns NULL when it cannot be had, or returns
  * NULL with *out_is_missing. */
@@ -84,7 +93,7 @@ struct store_view *answer_find(struct visit *visit, struct store *store, struct 
                                bool *out_is_missing);
 
 /* A file as it lies in its package: conditions, ranges. Takes over `view`. */
-void answer_view(struct visit *visit, struct store_view *view, const char *caching);
+void answer_view(struct visit *visit, struct store_view *view, enum answer_caching caching);
 
 /* The entry that {c} names. Answers 404, and returns NULL, without one. */
 const struct catalogue_entry *answer_entry(struct visit *visit);

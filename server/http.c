@@ -179,7 +179,8 @@ static struct MHD_Response *prepared_response(const struct response *response)
 {
     struct store_view *view = response->view;
     void **slot =
-        &view->prepared[(response->status == 304 ? 1 : 0) + (response->is_private ? 2 : 0)];
+        &view->prepared[(response->status == 304 ? 1 : 0) + (response->is_private ? 2 : 0) +
+                        (response->is_versioned ? 4 : 0)];
     if (*slot == NULL) {
         *slot = make_response(response);
         view->forget = forget_prepared;

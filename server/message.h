@@ -73,6 +73,7 @@ struct response {
     bool is_whole_view;  /* status, headers and body follow from the view alone:
                             what is made of it may be kept with the view */
     bool is_private;     /* for this caller alone */
+    bool is_versioned;   /* its URL has the revision in it */
     bool must_close;     /* the connection must not be used again */
     const char *package; /* id of the collection for the log; NULL none */
     const char *key;     /* name of the caller's key; NULL none */

@@ -44,7 +44,8 @@ static void print_links(struct buf *json, const struct visit *visit,
 void ogc_root(struct visit *visit)
 {
     if (visit->wants_html && visit->context->catalogue->viewer != NULL) {
-        answer_file(visit, visit->context->catalogue->viewer, text_of("index.html"), "no-cache");
+        answer_file(visit, visit->context->catalogue->viewer, text_of("index.html"),
+                    ANSWER_REVALIDATED);
         if (visit->out->is_whole_view) {
             visit->out->is_whole_view = false; /* this Vary is not the file's */
             response_add(visit->out, "Vary", "Accept");

@@ -18,6 +18,8 @@ struct walk {
     struct text *waiting; /* tilesets found and not yet read */
     uint32_t *seen;       /* 1 + place among them, by digest of name; a power of two */
     size_t waiting_count, waiting_room, read_count;
+    size_t place_room;
+    bool is_root; /* it is the root that is being read */
 };
 
 /* ---- names ---- */
@@ -209,12 +211,36 @@ static bool add_waiting(struct walk *walk, struct text name, struct err *err)
     return copy_text(walk->scratch, name, &walk->waiting[walk->waiting_count++], err);
 }
 
-static bool add_uri(struct walk *walk, struct text base, struct text uri, struct err *err)
+static bool add_place(struct walk *walk, uint64_t offset, struct err *err)
+{
+    struct reach *reach = walk->reach;
+    if (reach->place_count == walk->place_room) {
+        const size_t room = walk->place_room == 0 ? 64 : 2 * walk->place_room;
+        struct reach_place *places = arena_array(walk->scratch, struct reach_place, room);
+        if (places == NULL) {
+            return arena_full(walk->scratch, err);
+        }
+        if (walk->place_room > 0) {
+            memcpy(places, reach->places, walk->place_room * sizeof places[0]);
+        }
+        reach->places = places;
+        walk->place_room = room;
+    }
+    reach->places[reach->place_count++].offset = offset;
+    return true;
+}
+
+/* `offset` is where it stands in its document. */
+static bool add_uri(struct walk *walk, struct text base, struct text uri, uint64_t offset,
+                    struct err *err)
 {
     struct reach *reach = walk->reach;
     struct text name;
     if (!reach_resolve(base, uri, walk->scratch, &name)) {
         return walk->scratch->refusal == ERR_NONE || arena_full(walk->scratch, err);
+    }
+    if (walk->is_root && !add_place(walk, offset, err)) {
+        return false;
     }
     if (memchr(name.data, '{', name.size) != NULL) {
         if (reach->template_count == REACH_TEMPLATES_MAX) {
@@ -260,8 +286,11 @@ static bool scan(struct walk *walk, struct text base, struct json *json, struct 
                                        json_string_is(key, "schemaUri");
                     struct text uri = {NULL, 0};
                     ok = json_string(json, &value, err) &&
-                         (!leads || (json_string_text(value, walk->scratch, &uri, err) &&
-                                     add_uri(walk, base, uri, err))) &&
+                         (!leads ||
+                          (json_string_text(value, walk->scratch, &uri, err) &&
+                           add_uri(walk, base, uri,
+                                   (uint64_t)((const uint8_t *)value.raw.data - json->begin),
+                                   err))) &&
                          json_next_member(json, &key, &is_end, err);
                 }
             }
@@ -308,6 +337,14 @@ static bool finish(struct walk *walk, struct err *err)
     memcpy(names, reach->names, kept * sizeof names[0]);
     reach->names = names;
     reach->name_count = kept;
+    struct reach_place *places = arena_array(walk->run, struct reach_place, reach->place_count + 1);
+    if (places == NULL) {
+        return arena_full(walk->run, err);
+    }
+    if (reach->place_count > 0) {
+        memcpy(places, reach->places, reach->place_count * sizeof places[0]);
+    }
+    reach->places = places;
     return true;
 }
 
@@ -318,8 +355,10 @@ bool reach_read(const struct package *package, struct arena *run, struct arena *
     struct reach reach = {.name_count = 0};
     struct walk walk = {.package = package, .run = run, .scratch = scratch, .reach = &reach};
     const struct text root = package_tileset_name(package);
+    walk.is_root = true;
     bool ok = add_name(&walk, root, err) && add_waiting(&walk, root, err) &&
               read_tileset(&walk, root, err);
+    walk.is_root = false;
     for (walk.read_count = 1; ok && walk.read_count < walk.waiting_count; walk.read_count++) {
         struct err local;
         /* One that is missing or no JSON leads nowhere: viewers will say so. */
@@ -338,6 +377,19 @@ bool reach_read(const struct package *package, struct arena *run, struct arena *
 }
 
 /* ---- asking ---- */
+
+void reach_print_root(const struct reach *reach, struct span root, const char *prefix,
+                      struct buf *out)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < reach->place_count && reach->places[i].offset <= root.size; i++) {
+        const size_t offset = (size_t)reach->places[i].offset;
+        buf_add(out, root.data + at, offset - at);
+        buf_add_text(out, prefix);
+        at = offset;
+    }
+    buf_add(out, root.data + at, root.size - at);
+}
 
 /* "a/{level}/{x}.glb" and "a/3/12.glb". */
 static bool fits(struct text pattern, struct text name)

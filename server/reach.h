@@ -24,12 +24,19 @@
 
 enum { REACH_NAMES_MAX = 8 << 20, REACH_TILESETS_MAX = 1 << 20, REACH_TEMPLATES_MAX = 256 };
 
+/* Where in the root's text a URI begins that leads into the package. */
+struct reach_place {
+    uint64_t offset; /* behind the quote */
+};
+
 struct reach {
     struct digest *names; /* of names, sorted */
     size_t name_count;
     struct text templates[REACH_TEMPLATES_MAX];
     size_t template_count;
     bool has_gltf;
+    struct reach_place *places; /* of URIs in the root, ascending: see reach_print_root() */
+    size_t place_count;
 };
 
 /*
@@ -41,6 +48,12 @@ struct reach {
  */
 ERR_CHECKED bool reach_read(const struct package *package, struct arena *run, struct arena *scratch,
                             struct reach *out, struct err *err);
+
+/* Appends the root's text with `prefix` before every URI that leads into the
+ * package: so the URLs of one revision are nobody else's. `root` is the text that
+ * was read. */
+void reach_print_root(const struct reach *reach, struct span root, const char *prefix,
+                      struct buf *out);
 
 bool reach_has(const struct reach *reach, struct text name);
 

@@ -23,6 +23,8 @@
 enum { STORE_MEMORY_MAX = 256 << 20, SCRATCH_MEMORY_MAX = 1 << 30 };
 /* A member larger than this is not expanded for a client that takes no coding. */
 enum { EXPANDED_MEMBER_MAX = 256 << 20 };
+/* Of a root tileset with a revision in its URIs. */
+enum { ROOT_BYTES_MAX = 512 << 20 };
 /* The oldest of a set's slots gives way. */
 enum { SET_SLOTS = 4 };
 /* Of a digest in a file's name. */
@@ -35,6 +37,8 @@ struct store {
     struct package *package;
     struct facts facts;
     struct reach reach; /* of a foreign package */
+    char revision[NAME_DIGITS + 1];
+    struct buf root; /* its tileset.json with the revision in every URI */
     const char *path;
     int fd;             /* the archive, or the folder */
     struct stat opened; /* the archive, or the folder's tileset.json */
@@ -79,6 +83,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 static void close_store(struct store *store)
 {
     package_member_release(&store->index_member);
+    buf_release(&store->root);
     package_close(store->package);
     if (store->index_fd >= 0) {
         close(store->index_fd);
@@ -157,6 +162,7 @@ static bool make_store(const char *path, struct store **out, struct err *err)
     store->path = kept;
     store->fd = -1;
     store->index_fd = -1;
+    buf_init(&store->root, ROOT_BYTES_MAX);
     store->serial = next_serial();
     store->memory = memory;
     if (!open_disk(store, err)) {
@@ -217,6 +223,48 @@ static bool open_index(struct store *store, struct err *err)
     return true;
 }
 
+/* What the revision is told by: the root, and of an archive the index, where every
+ * file begins. */
+static void name_revision(struct store *store, struct span root)
+{
+    uint8_t told[40];
+    const struct digest of_root = digest_of(root);
+    struct digest of_index = {{0}};
+    uint64_t bytes = 0;
+    if (store->is_archive) {
+        const struct archive_3tz *archive = package_archive(store->package);
+        of_index = digest_of(archive->index);
+        bytes = archive->file.size;
+    }
+    memcpy(told, of_root.bytes, 16);
+    memcpy(told + 16, of_index.bytes, 16);
+    bytes_store_u64le(told + 32, bytes);
+    snprintf(store->revision, sizeof store->revision, "%016llx",
+             (unsigned long long)digest_short((struct span){told, sizeof told}));
+}
+
+static bool read_foreign(struct store *store, struct arena *scratch, struct err *err)
+{
+    struct buf root;
+    char prefix[NAME_DIGITS + 8];
+    buf_init(&root, ROOT_BYTES_MAX);
+    bool ok = reach_read(store->package, &store->memory, scratch, &store->reach, err) &&
+              package_load(store->package, package_tileset_name(store->package), &root, err);
+    if (ok) {
+        name_revision(store, buf_span(&root));
+        snprintf(prefix, sizeof prefix, "r/%s/", store->revision);
+        reach_print_root(&store->reach, buf_span(&root), prefix, &store->root);
+        ok = buf_finish(&store->root, err);
+    }
+    buf_release(&root);
+    return ok;
+}
+
+const char *store_revision(const struct store *store)
+{
+    return store->is_package && !store->facts.is_ours ? store->revision : NULL;
+}
+
 bool store_open(const char *path, struct store **out, struct err *err)
 {
     struct store *store = NULL;
@@ -226,9 +274,7 @@ bool store_open(const char *path, struct store **out, struct err *err)
         arena_init(&scratch, SCRATCH_MEMORY_MAX);
         ok = note_revision(store, err) &&
              facts_read(store->package, &store->memory, &scratch, &store->facts, err) &&
-             open_index(store, err) &&
-             (store->facts.is_ours ||
-              reach_read(store->package, &store->memory, &scratch, &store->reach, err));
+             open_index(store, err) && (store->facts.is_ours || read_foreign(store, &scratch, err));
         arena_release(&scratch);
         store->is_package = true;
     }
@@ -611,7 +657,11 @@ static bool fill_view(struct store_view *view, struct text name,
     if (!place->store->is_archive && place->file_bytes != member->packed.size) {
         return err_set(err, ERR_IO, "changed while it was opened");
     }
-    if (place->is_expanded) {
+    if (place->store->root.size > 0 &&
+        text_equals(name, package_tileset_name(place->store->package))) {
+        add_part(view, place->store->root.data, place->store->root.size);
+        name_etag(view, digest_of(buf_span(&place->store->root)));
+    } else if (place->is_expanded) {
         if (!expand(member, &place->expanded, err) ||
             !check_name(place->store, name, buf_span(&place->expanded), err)) {
             return false;

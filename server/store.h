@@ -56,6 +56,13 @@ const char *store_path(const struct store *store);
 /* "tileset.json", or the name of the JSON file that was given. */
 struct text store_tileset_name(const struct store *store);
 
+/*
+ * Sixteen digits that tell a foreign package's revisions apart, the same on every
+ * machine: URLs of its files have them ("r/0123.../tiles/a.glb"), because its names
+ * do not change with their bytes. NULL for a package of ours, whose names do.
+ */
+const char *store_revision(const struct store *store);
+
 /* Notes the catalogue that serves the store; numbers grow. */
 void store_mark(struct store *store, uint64_t number);
 uint64_t store_number(const struct store *store);
@@ -89,7 +96,7 @@ bool store_may_serve(const struct store *store, struct text name);
 
 /* ---- views ---- */
 
-enum { STORE_ETAG_BYTES = 48, STORE_PREPARED_COUNT = 4 };
+enum { STORE_ETAG_BYTES = 48, STORE_PREPARED_COUNT = 8 };
 
 /* What only store.c looks at. */
 struct store_view_place {

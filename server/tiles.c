@@ -6,8 +6,44 @@
 #include "formats/json_write.h"
 #include "server/routes.h"
 
-#define CACHED_FOR_EVER "public, max-age=31536000, immutable"
-#define CACHED_A_MINUTE "public, max-age=60, must-revalidate"
+/* Of "r/0123456789abcdef/tiles/a.glb" the digits, and in *name what is behind them;
+ * empty when the name is of another form. */
+static struct text take_revision(struct text *name)
+{
+    enum { DIGITS = 16, FRAME = 3 };
+    if (name->size <= DIGITS + FRAME || memcmp(name->data, "r/", 2) != 0 ||
+        name->data[2 + DIGITS] != '/') {
+        return (struct text){NULL, 0};
+    }
+    const struct text digits = {name->data + 2, DIGITS};
+    for (size_t i = 0; i < DIGITS; i++) {
+        if (strchr("0123456789abcdef", digits.data[i]) == NULL || digits.data[i] == '\0') {
+            return (struct text){NULL, 0};
+        }
+    }
+    *name = (struct text){name->data + DIGITS + FRAME, name->size - DIGITS - FRAME};
+    return digits;
+}
+
+/* A file of one revision, whatever is newest. */
+static void respond_versioned(struct visit *visit, const struct catalogue_entry *entry,
+                              struct text revision, struct text name)
+{
+    for (size_t i = 0; i < entry->store_count; i++) {
+        struct store *store = entry->stores[i];
+        const char *own = store_revision(store);
+        if (own != NULL && text_is(revision, own)) {
+            answer_file(visit, store, name, ANSWER_FOR_EVER);
+            return;
+        }
+    }
+    answer_problem(visit, 410, "this revision is gone: read tileset.json again");
+}
+
+static enum answer_caching caching_of(const struct store_view *view, bool is_root)
+{
+    return is_root ? ANSWER_REVALIDATED : view->is_immutable ? ANSWER_FOR_EVER : ANSWER_A_MINUTE;
+}
 
 static void respond_tile(struct visit *visit, const struct catalogue_entry *entry, struct text name)
 {
@@ -18,10 +54,7 @@ static void respond_tile(struct visit *visit, const struct catalogue_entry *entr
         struct store_view *view =
             store_may_serve(store, name) ? answer_find(visit, store, name, &is_missing) : NULL;
         if (view != NULL) {
-            answer_view(visit, view,
-                        is_root              ? "no-cache"
-                        : view->is_immutable ? CACHED_FOR_EVER
-                                             : CACHED_A_MINUTE);
+            answer_view(visit, view, caching_of(view, is_root));
             return;
         }
         if (!is_missing) {
@@ -50,8 +83,12 @@ void tiles_root(struct visit *visit)
 void tiles_file(struct visit *visit)
 {
     const struct catalogue_entry *entry = answer_entry(visit);
-    if (entry != NULL) {
-        respond_tile(visit, entry, visit->tail);
+    struct text name = visit->tail;
+    const struct text revision = take_revision(&name);
+    if (entry != NULL && revision.size > 0) {
+        respond_versioned(visit, entry, revision, name);
+    } else if (entry != NULL) {
+        respond_tile(visit, entry, name);
     }
 }
 
@@ -68,7 +105,7 @@ void tiles_package(struct visit *visit)
     } else if (view == NULL) {
         answer_problem(visit, 404, "this package is a folder, not an archive: fetch its files");
     } else {
-        answer_view(visit, view, "no-cache");
+        answer_view(visit, view, ANSWER_REVALIDATED);
     }
 }
 
@@ -104,10 +141,10 @@ void tiles_endpoint(struct visit *visit)
 
 void tiles_cesium(struct visit *visit)
 {
-    answer_file(visit, visit->context->catalogue->cesium, visit->tail, "public, max-age=86400");
+    answer_file(visit, visit->context->catalogue->cesium, visit->tail, ANSWER_A_DAY);
 }
 
 void tiles_viewer(struct visit *visit)
 {
-    answer_file(visit, visit->context->catalogue->viewer, visit->tail, "no-cache");
+    answer_file(visit, visit->context->catalogue->viewer, visit->tail, ANSWER_REVALIDATED);
 }

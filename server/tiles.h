@@ -8,7 +8,9 @@
  * A name is answered from the newest revision that has it, so that a viewer with
  * an old tileset.json still gets its tiles. tileset.json itself is always the
  * newest, and never a redirect: CesiumJS keeps the URL that it asked for as the
- * base of all others.
+ * base of all others. Names of a foreign package do not change with their bytes:
+ * its tileset.json has its revision in every URI (r/{revision}/...), and those
+ * addresses answer from that revision alone, 410 once it is gone.
  */
 
 #include "server/answer.h"

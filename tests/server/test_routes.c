@@ -268,6 +268,46 @@ static void tiles__are_cached_by_what_they_are(void)
     tear_down();
 }
 
+/* Where the first tile of a foreign root is, with its revision. */
+static void read_tile_url(char *out, size_t out_bytes)
+{
+    expect("/collections/plain/3dtiles/tileset.json", 200);
+    const char *at =
+        memmem(response.view->parts[0].data, response.view->parts[0].size, "\"uri\":\"r/", 9);
+    CHECK(at != NULL);
+    snprintf(out, out_bytes, "/collections/plain/3dtiles/%.*s", (int)strcspn(at + 7, "\""), at + 7);
+}
+
+static void foreign_urls__carry_their_revision(void)
+{
+    char first[256];
+    char second[256];
+    set_up();
+    read_tile_url(first, sizeof first);
+    CHECK(strstr(first, "/" SERVED_TILE) != NULL);
+    expect(first, 200);
+    CHECK_TEXT(response_find(&response, "Cache-Control"), "public, max-age=31536000, immutable");
+    CHECK(response.is_versioned);
+    expect("/collections/plain/3dtiles/r/0123456789abcdef/" SERVED_TILE, 410);
+    CHECK_TEXT(response_find(&response, "Cache-Control"), "no-store");
+    expect("/collections/ours/3dtiles/r/0123456789abcdef/" SERVED_TILE, 410);
+    expect("/collections/plain/3dtiles/r/x/" SERVED_TILE, 404);
+
+    /* Another tileset.json is another revision; the old one's addresses stay. */
+    served_write(served.plain, "tileset.json", served_tileset, sizeof served_tileset - 2);
+    const char *const paths[] = {served.packages};
+    struct catalogue *next = open_catalogue(paths, 1, catalogue, 1);
+    store_view_give_back(response.view);
+    response.view = NULL;
+    catalogue_drop(catalogue);
+    catalogue = next;
+    read_tile_url(second, sizeof second);
+    CHECK(strcmp(first, second) != 0);
+    expect(first, 200);
+    expect(second, 200);
+    tear_down();
+}
+
 static void codings__are_negotiated(void)
 {
     static const struct {
@@ -703,6 +743,7 @@ CHECK_MAIN(CHECK_TEST(every_status__comes_with_a_problem_document),
            CHECK_TEST(root__is_the_viewer_for_browsers_and_json_for_scripts),
            CHECK_TEST(collections__tell_what_is_served),
            CHECK_TEST(documents__are_answered_304_when_known),
+           CHECK_TEST(foreign_urls__carry_their_revision),
            CHECK_TEST(tiles__are_cached_by_what_they_are), CHECK_TEST(codings__are_negotiated),
            CHECK_TEST(ranges__count_in_the_file_without_coding),
            CHECK_TEST(conditions__guard_ranges_and_reads),

