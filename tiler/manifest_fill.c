@@ -160,14 +160,14 @@ static int compare_errors(const void *a, const void *b)
 
 /* The median of two tiles is the upper one. */
 static void find_medians(const struct manifest *manifest, struct manifest_tile *sorted,
-                         struct manifest_level *levels, size_t level_count)
+                         struct manifest_level *levels)
 {
     memcpy(sorted, manifest->tiles, manifest->tile_count * sizeof sorted[0]);
     qsort(sorted, manifest->tile_count, sizeof sorted[0], compare_errors);
     uint64_t seen[LEVELS_MAX] = {0};
     for (size_t i = 0; i < manifest->tile_count; i++) {
         const uint32_t level = sorted[i].level;
-        assert(level < level_count);
+        assert(level < LEVELS_MAX);
         if (seen[level]++ == levels[level].tile_count / 2) {
             levels[level].error_median_m = sorted[i].error_m;
         }
@@ -216,7 +216,7 @@ static bool fill_levels(struct run *run, struct manifest *out, struct err *err)
     out->tiles = tiles;
     out->levels = levels;
     out->level_count = level_count;
-    find_medians(out, sorted, levels, level_count);
+    find_medians(out, sorted, levels);
     return true;
 }
 

@@ -68,7 +68,7 @@ static bool find_cameras(struct preview *p, struct viewpoint *out, size_t *out_c
         return viewpoint_read(options->look, out, err);
     }
     if (options->camera_count == 0 && p->reference == NULL) {
-        return viewpoint_overview(scene, out, err);
+        return viewpoint_overview(scene, options->width_px, options->height_px, out, err);
     }
     struct viewpoint grid[VIEWPOINT_GRID_MAX];
     size_t grid_count;

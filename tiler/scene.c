@@ -193,6 +193,25 @@ bool scene_bounds(const struct scene *scene, struct vec3 *out_center_ecef_m, dou
     return true;
 }
 
+void scene_corners(const struct scene *scene, struct vec3 out_ecef_m[8])
+{
+    const struct tileset_tile *root = scene->root->tileset.root;
+    const struct scene_bound bound = scene_bound_of(&root->volume, root->transform);
+    struct obb box = bound.box;
+    if (!(vec3_length(box.half[0]) > 0)) {
+        box.half[0] = (struct vec3){bound.radius_m, 0, 0};
+        box.half[1] = (struct vec3){0, bound.radius_m, 0};
+        box.half[2] = (struct vec3){0, 0, bound.radius_m};
+    }
+    for (int corner = 0; corner < 8; corner++) {
+        out_ecef_m[corner] = box.center;
+        for (int k = 0; k < 3; k++) {
+            out_ecef_m[corner] =
+                vec3_add(out_ecef_m[corner], vec3_scale(box.half[k], corner >> k & 1 ? 1 : -1));
+        }
+    }
+}
+
 /* {"storey": {"ground_height_m": number}} in asset.extras. */
 static bool stated_ground(struct text extras, double *out)
 {

@@ -85,6 +85,10 @@ void scene_close(struct scene *scene); /* NULL is fine */
 ERR_CHECKED bool scene_bounds(const struct scene *scene, struct vec3 *out_center_ecef_m,
                               double *out_radius_m, struct err *err);
 
+/* The corners of the root's box (of one around its sphere or region), earth-centred. Demands
+ * what scene_bounds() does. */
+void scene_corners(const struct scene *scene, struct vec3 out_ecef_m[8]);
+
 /* The ellipsoidal height at which the ground should be drawn: as the package
  * says, else the lowest of the root's volume. */
 double scene_ground_m(const struct scene *scene);

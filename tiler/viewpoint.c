@@ -9,6 +9,7 @@
 static const double FOV_X_RAD = EARTH_PI / 3;
 static const double OVERVIEW_PITCH_DEG = -35;
 static const double OVERVIEW_HEADING_DEG = 20;
+static const double OVERVIEW_MARGIN = 1.1;
 
 struct vec3 viewpoint_direction(struct mat4 enu, double heading_rad, double pitch_rad)
 {
@@ -64,25 +65,37 @@ struct scene_camera viewpoint_camera(const struct viewpoint *v, int width_px, in
     return camera;
 }
 
-bool viewpoint_overview(const struct scene *scene, struct viewpoint *out, struct err *err)
+bool viewpoint_overview(const struct scene *scene, int width_px, int height_px,
+                        struct viewpoint *out, struct err *err)
 {
     struct vec3 center;
     double radius_m;
     if (!scene_bounds(scene, &center, &radius_m, err)) {
         return false;
     }
+    struct viewpoint found = {.heading_deg = OVERVIEW_HEADING_DEG, .pitch_deg = OVERVIEW_PITCH_DEG};
     const struct mat4 enu = earth_enu_frame(center);
     const struct vec3 ahead = viewpoint_direction(enu, OVERVIEW_HEADING_DEG * EARTH_RAD_PER_DEG,
                                                   OVERVIEW_PITCH_DEG * EARTH_RAD_PER_DEG);
-    const double distance_m = radius_m / sin(FOV_X_RAD / 2) * 0.9;
-    /* At the ground and not at the middle of the tallest tower. */
-    const double sink_m = earth_from_ecef(center).height_m - scene_ground_m(scene);
-    const struct vec3 target = vec3_sub(center, mat4_direction(enu, (struct vec3){0, 0, sink_m}));
-    const struct earth_point at = earth_from_ecef(vec3_sub(target, vec3_scale(ahead, distance_m)));
-    *out = (struct viewpoint){.longitude_deg = at.longitude_rad / EARTH_RAD_PER_DEG,
-                              .latitude_deg = at.latitude_rad / EARTH_RAD_PER_DEG,
-                              .height_m = at.height_m,
-                              .heading_deg = OVERVIEW_HEADING_DEG,
-                              .pitch_deg = OVERVIEW_PITCH_DEG};
+    const struct vec3 right =
+        viewpoint_direction(enu, (OVERVIEW_HEADING_DEG + 90) * EARTH_RAD_PER_DEG, 0);
+    const struct vec3 up = vec3_cross(right, ahead);
+    const struct scene_camera camera = viewpoint_camera(&found, width_px, height_px);
+    const double tangent_y = tan(camera.fov_y_rad / 2) / OVERVIEW_MARGIN;
+    const double tangent_x = tangent_y * width_px / height_px;
+    struct vec3 corners[8];
+    double distance_m = 1;
+    scene_corners(scene, corners);
+    for (int i = 0; i < 8; i++) {
+        const struct vec3 at = vec3_sub(corners[i], center);
+        const double along = vec3_dot(at, ahead);
+        distance_m = fmax(distance_m, fabs(vec3_dot(at, right)) / tangent_x - along);
+        distance_m = fmax(distance_m, fabs(vec3_dot(at, up)) / tangent_y - along);
+    }
+    const struct earth_point at = earth_from_ecef(vec3_sub(center, vec3_scale(ahead, distance_m)));
+    found.longitude_deg = at.longitude_rad / EARTH_RAD_PER_DEG;
+    found.latitude_deg = at.latitude_rad / EARTH_RAD_PER_DEG;
+    found.height_m = at.height_m;
+    *out = found;
     return true;
 }

@@ -38,10 +38,10 @@ void viewpoint_print(const struct viewpoint *viewpoint, char out[VIEWPOINT_TEXT_
 struct scene_camera viewpoint_camera(const struct viewpoint *viewpoint, int width_px,
                                      int height_px);
 
-/* The whole city from the south, 35 degrees down; far enough back to see all of
- * its volume. ERR_UNSUPPORTED when the root has none. */
-ERR_CHECKED bool viewpoint_overview(const struct scene *scene, struct viewpoint *out,
-                                    struct err *err);
+/* All of it from the south, 35 degrees down: the corners of the root's box are in
+ * the frame, with a margin. ERR_UNSUPPORTED when the root has no volume. */
+ERR_CHECKED bool viewpoint_overview(const struct scene *scene, int width_px, int height_px,
+                                    struct viewpoint *out, struct err *err);
 
 /*
  * Shapes   out  VIEWPOINT_GRID_MAX; *out_count of them are set. Near and street
