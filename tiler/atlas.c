@@ -119,8 +119,15 @@ static uint32_t page_width(struct chart *const *charts, size_t count)
         widest = width > widest ? width : widest;
     }
     const double side = fmin(sqrt(area * PAGE_SLACK), ATLAS_SIDE_MAX);
-    const uint32_t width = ((uint32_t)side + 3) / 4 * 4;
-    return width > widest ? width : widest;
+    uint32_t beside = (uint32_t)(side / widest + 0.5); /* charts in a row, were all so wide */
+    if (beside >= 8) {
+        return ((uint32_t)side + 3) / 4 * 4;
+    }
+    beside = beside == 0 ? 1 : beside;
+    while (beside * widest > ATLAS_SIDE_MAX) {
+        beside--;
+    }
+    return beside * widest;
 }
 
 static uint32_t begin_page(struct making *m, const struct chart *chart)

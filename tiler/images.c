@@ -678,6 +678,14 @@ size_t images_count(struct images *images)
     return count;
 }
 
+size_t images_cached_bytes(struct images *images)
+{
+    pthread_mutex_lock(&images->lock);
+    const size_t bytes = images->bytes;
+    pthread_mutex_unlock(&images->lock);
+    return bytes;
+}
+
 /* ---- decoded images ---- */
 
 static struct slot *find_slot(struct images *images, int32_t id, uint32_t shrink)

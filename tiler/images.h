@@ -69,8 +69,9 @@ struct images_facts images_facts(struct images *images, int32_t id);
 /* For whoever reads the pixels. */
 const struct light_table *images_light(const struct images *images);
 
-/* Different pictures found so far. */
+/* Different pictures found so far, and the bytes of those that are decoded. */
 size_t images_count(struct images *images);
+size_t images_cached_bytes(struct images *images);
 
 /* A decoded image that stays while it is held. */
 struct images_hold {
