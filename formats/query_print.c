@@ -778,3 +778,22 @@ void query_print_queryables(const struct query_target *target, struct text id, s
     }
     buf_add_text(out, "}}\n");
 }
+
+void query_print_feature_schema(const struct query_target *target, struct text id, struct buf *out)
+{
+    size_t count = 0;
+    const struct geopackage_column *columns =
+        target->attributes == NULL ? NULL : geopackage_columns(target->attributes, &count);
+    buf_add_text(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":");
+    json_write_text(out, id);
+    buf_add_text(out, ",\"type\":\"object\",\"required\":[\"type\",\"geometry\",\"properties\"],"
+                      "\"properties\":{\"type\":{\"type\":\"string\",\"enum\":[\"Feature\"]},"
+                      "\"id\":{\"type\":\"string\"},\"geometry\":{},"
+                      "\"properties\":{\"type\":\"object\",\"properties\":{");
+    for (size_t i = 1; i < count; i++) { /* the first is the id */
+        buf_add_text(out, i == 1 ? "" : ",");
+        json_write_text(out, columns[i].name);
+        buf_print(out, ":{\"type\":\"%s\"}", schema_type(columns[i].type));
+    }
+    buf_add_text(out, "}}}}\n");
+}

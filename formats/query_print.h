@@ -61,4 +61,8 @@ void query_print_queryables(const struct query_target *target, struct text id, s
 /* The media type of a format: "application/geo+json", ... */
 const char *query_media_type(enum query_format format);
 
+/* A whole GeoJSON feature of this package as a JSON Schema: what GDAL asks for to
+ * know every attribute, where a page of features has some of them only. */
+void query_print_feature_schema(const struct query_target *target, struct text id, struct buf *out);
+
 #endif

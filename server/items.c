@@ -306,3 +306,15 @@ void items_schema(struct visit *visit)
 {
     respond_schema(visit, "/schema");
 }
+
+void items_feature_schema(struct visit *visit)
+{
+    const struct catalogue_entry *entry;
+    struct query_target target;
+    if (find_target(visit, &entry, &target)) {
+        struct buf out;
+        buf_init(&out, ANSWER_BYTES_MAX);
+        query_print_feature_schema(&target, url_below(visit, entry->id, "/schema/feature"), &out);
+        answer_document(visit, ANSWER_SCHEMA, &out);
+    }
+}

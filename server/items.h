@@ -28,6 +28,7 @@ void items_list(struct visit *visit);
 void items_one(struct visit *visit);
 void items_queryables(struct visit *visit);
 void items_schema(struct visit *visit);
+void items_feature_schema(struct visit *visit);
 void items_position(struct visit *visit);
 void items_radius(struct visit *visit);
 void items_area(struct visit *visit);

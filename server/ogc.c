@@ -209,9 +209,10 @@ static void print_collection(struct buf *json, const struct visit *visit,
         {"items", "text/html", "/collections/", id, "/items?f=html", "features"},
         {REL_QUERYABLES, ANSWER_SCHEMA, "/collections/", id, "/queryables", "what to filter by"},
         {REL_SCHEMA, ANSWER_SCHEMA, "/collections/", id, "/schema", "properties of features"},
+        {"describedBy", ANSWER_SCHEMA, "/collections/", id, "/schema/feature", "a feature"},
     };
     const size_t all = sizeof links / sizeof links[0];
-    const size_t count = has_items ? all : all - 4;
+    const size_t count = has_items ? all : all - 5;
     if (is_alone) {
         print_links(json, visit, links, count);
     } else {

@@ -67,6 +67,8 @@ const struct route routes_table[] = {
         ACCESS_ATTRIBUTES, BIT(F), ANSWER_SCHEMA, "queryables", "What can be filtered by."},
     {READS, "/collections/{collectionId}/schema", items_schema, ROUTE_DOCUMENT, ACCESS_ATTRIBUTES,
         BIT(F), ANSWER_SCHEMA, "schema", "The properties of features."},
+    {READS, "/collections/{collectionId}/schema/feature", items_feature_schema, ROUTE_DOCUMENT,
+        ACCESS_ATTRIBUTES, BIT(F), ANSWER_SCHEMA, "featureSchema", "A whole feature in GeoJSON."},
     {READS | MESSAGE_POST, "/collections/{collectionId}/search", items_list, ROUTE_FEATURES,
         ACCESS_QUERIES, QUESTION, ANSWER_GEOJSON, "search",
         "Words in names; as POST any question to the items that is too long for an address."},

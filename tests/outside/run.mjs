@@ -13,6 +13,7 @@ import { testLimits } from "../cli/limits.mjs";
 import { testRepeatable } from "../cli/repeatable.mjs";
 import { testCesium } from "./cesium.mjs";
 import { attributesById, heights, writeControl } from "./control.mjs";
+import { testFeatures } from "./features.mjs";
 import { testGltf } from "./gltf.mjs";
 import { made, report, test } from "./judge.mjs";
 import { run, serve, tile, tilesets } from "./programs.mjs";
@@ -145,5 +146,6 @@ if (wants("cli")) {
 if (wants("server")) {
   await testProxy();
   await testServer();
+  await testFeatures();
 }
 report();

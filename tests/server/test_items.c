@@ -303,6 +303,14 @@ static void answers__come_in_every_form_and_system(void)
     get("queryables", 200);
     CHECK(json_tree_find(json_tree_find(body, "properties"), "people") != NULL);
     get("schema", 200);
+    get("schema/feature", 200);
+    const struct json_tree *properties = json_tree_find(
+        json_tree_find(json_tree_find(body, "properties"), "properties"), "properties");
+    CHECK(
+        json_tree_is_text(json_tree_find(json_tree_find(properties, "people"), "type"),
+                          "integer") ||
+        json_tree_is_text(json_tree_find(json_tree_find(properties, "people"), "type"), "number"));
+    CHECK(json_tree_find(properties, "id") == NULL);
     const struct request page = {.method = MESSAGE_GET,
                                  .path = text_of("/collections/city/items"),
                                  .query = text_of("f=html&limit=1")};
