@@ -83,6 +83,7 @@ struct finish {
     struct buf tile_rows;
     int fd;
     uint64_t at;
+    uint32_t row;      /* whose bytes come next: change_rows() */
     struct buf piece;  /* of the file, up to a MiB */
     struct buf pieces; /* a digest of each */
     uint64_t offsets[FEATURE_INDEX_SECTIONS], bytes[FEATURE_INDEX_SECTIONS];
@@ -108,9 +109,9 @@ static uint32_t tile_count(const struct finish *f)
     return (uint32_t)(f->writer->tiles.size / sizeof(struct feature_index_new_tile));
 }
 
-static const struct feature_index_kept_row *kept_at(const struct finish *f, uint32_t row)
+static struct feature_index_kept_row *kept_at(const struct finish *f, uint32_t row)
 {
-    return (const struct feature_index_kept_row *)(const void *)f->writer->kept.data + row;
+    return (struct feature_index_kept_row *)(void *)f->writer->kept.data + row;
 }
 
 static uint32_t *order_at(struct buf *order, uint32_t at)
@@ -133,6 +134,32 @@ static bool sort_ids(struct finish *f, struct err *err)
     }
     feature_index_sort(keys, (struct feature_index_key *)(void *)f->scratch.data, count);
     buf_release(&f->scratch);
+    return true;
+}
+
+/* Rows by the ids that groups were told; both are sorted by hash. */
+static bool join_memberships(struct finish *f, struct err *err)
+{
+    struct buf *memberships = &f->writer->memberships;
+    const size_t count = memberships->size / sizeof(struct feature_index_key);
+    buf_extend(&f->scratch, memberships->size);
+    if (!buf_finish(&f->scratch, err)) {
+        return false;
+    }
+    struct feature_index_key *wanted = (struct feature_index_key *)(void *)memberships->data;
+    feature_index_sort(wanted, (struct feature_index_key *)(void *)f->scratch.data, count);
+    buf_release(&f->scratch);
+    const struct feature_index_key *ids =
+        (const struct feature_index_key *)(const void *)f->ids.data;
+    uint32_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (at < f->writer->count && ids[at].key < wanted[i].key) {
+            at++;
+        }
+        if (at < f->writer->count && ids[at].key == wanted[i].key) {
+            kept_at(f, ids[at].item)->merged = wanted[i].item;
+        }
+    }
     return true;
 }
 
@@ -410,11 +437,11 @@ static bool put_part(struct finish *f, struct feature_index_part *part, change_b
 /* Tiles and groups have found their places since the rows were written. */
 static void change_rows(struct finish *f, uint8_t *bytes, size_t size)
 {
-    for (size_t at = 0; at + ROW_BYTES <= size; at += ROW_BYTES) {
+    for (size_t at = 0; at + ROW_BYTES <= size; at += ROW_BYTES, f->row++) {
         uint8_t *row = bytes + at;
         const uint32_t tile = bytes_load_u32le(row + ROW_TILE);
         const uint32_t parent = bytes_load_u32le(row + ROW_PARENT);
-        const uint32_t merged = bytes_load_u32le(row + ROW_MERGED);
+        const uint32_t merged = kept_at(f, f->row)->merged;
         if (tile != FEATURE_INDEX_NONE) {
             bytes_store_u32le(row + ROW_TILE, tile_at(f, tile)->sorted);
         }
@@ -602,7 +629,8 @@ bool feature_index_writer_finish(struct feature_index_writer *writer, struct err
         buf_init(bufs[i], SIZE_MAX / 2);
     }
     const bool ok = feature_index_writer_boxes(writer, err) && sort_ids(&f, err) &&
-                    sort_groups(&f, err) && list_tile_rows(&f, err) && write_file(&f, err);
+                    join_memberships(&f, err) && sort_groups(&f, err) && list_tile_rows(&f, err) &&
+                    write_file(&f, err);
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++) {
         buf_release(bufs[i]);
     }

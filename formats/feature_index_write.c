@@ -151,9 +151,9 @@ static void init_writer(struct feature_index_writer *writer)
     for (size_t i = 0; i < FEATURE_INDEX_LEVELS_MAX; i++) {
         part_init(&writer->levels[i]);
     }
-    struct buf *bufs[] = {&writer->kept,      &writer->groups, &writer->group_numbers.slots,
-                          &writer->classes,   &writer->tiles,  &writer->class_numbers.slots,
-                          &writer->tile_names};
+    struct buf *bufs[] = {&writer->kept,       &writer->groups,     &writer->group_numbers.slots,
+                          &writer->classes,    &writer->tiles,      &writer->class_numbers.slots,
+                          &writer->tile_names, &writer->memberships};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++) {
         buf_init(bufs[i], most);
     }
@@ -223,9 +223,9 @@ void feature_index_writer_close(struct feature_index_writer *writer)
     for (size_t i = 0; i < FEATURE_INDEX_LEVELS_MAX; i++) {
         part_release(&writer->levels[i]);
     }
-    struct buf *bufs[] = {&writer->kept,      &writer->groups, &writer->group_numbers.slots,
-                          &writer->classes,   &writer->tiles,  &writer->class_numbers.slots,
-                          &writer->tile_names};
+    struct buf *bufs[] = {&writer->kept,       &writer->groups,     &writer->group_numbers.slots,
+                          &writer->classes,    &writer->tiles,      &writer->class_numbers.slots,
+                          &writer->tile_names, &writer->memberships};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++) {
         buf_release(bufs[i]);
     }
@@ -573,9 +573,9 @@ bool feature_index_writer_add(struct feature_index_writer *writer,
     if (entry->id.size > UINT16_MAX) {
         return err_set(err, ERR_LIMIT, "an id of %zu bytes", entry->id.size);
     }
-    struct feature_index_kept_row kept = {.hash = hash_text(entry->id), .tile = entry->tile};
-    if (!add_group(writer, entry->parent, FEATURE_GROUP_PARENT, &kept.parent, err) ||
-        !add_group(writer, entry->merged, FEATURE_GROUP_MERGED, &kept.merged, err)) {
+    struct feature_index_kept_row kept = {
+        .hash = hash_text(entry->id), .tile = entry->tile, .merged = FEATURE_INDEX_NONE};
+    if (!add_group(writer, entry->parent, FEATURE_GROUP_PARENT, &kept.parent, err)) {
         return false;
     }
     if (kept.parent != FEATURE_INDEX_NONE && entry->root.size > 0 &&
@@ -604,12 +604,19 @@ bool feature_index_writer_add(struct feature_index_writer *writer,
 }
 
 bool feature_index_writer_member(struct feature_index_writer *writer, struct text group,
-                                 struct text member, struct err *err)
+                                 struct text member, bool is_group, struct err *err)
 {
     uint32_t above;
     uint32_t below;
-    if (!add_group(writer, group, FEATURE_GROUP_MERGED, &above, err) ||
-        !add_group(writer, member, FEATURE_GROUP_MERGED, &below, err)) {
+    if (!add_group(writer, group, FEATURE_GROUP_MERGED, &above, err)) {
+        return false;
+    }
+    if (!is_group) {
+        const struct feature_index_key key = {hash_text(member), above};
+        buf_add(&writer->memberships, &key, sizeof key);
+        return buf_finish(&writer->memberships, err);
+    }
+    if (!add_group(writer, member, FEATURE_GROUP_MERGED, &below, err)) {
         return false;
     }
     if (above != below && below != FEATURE_INDEX_NONE) {

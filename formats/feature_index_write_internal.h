@@ -80,6 +80,7 @@ struct feature_index_writer {
     struct feature_index_numbers class_numbers;
     struct buf tiles;
     struct buf tile_names;
+    struct buf memberships; /* struct feature_index_key: hash of an id, number of its group */
 };
 
 /* Writes what is left in blocks that are not full. */

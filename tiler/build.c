@@ -94,8 +94,8 @@ static bool publish_tile(struct run *run, struct run_node *node, struct span byt
 
 /* ---- leaves ---- */
 
-static bool lose_feature(struct run *run, const struct record *record, struct err *lost,
-                         struct err *err)
+static bool lose_feature(struct run *run, struct run_entry *entry, const struct record *record,
+                         struct err *lost, struct err *err)
 {
     char id[64];
     snprintf(id, sizeof id, "%.*s", TEXT_ARGS(record->feature.id));
@@ -107,6 +107,7 @@ static bool lose_feature(struct run *run, const struct record *record, struct er
         return false;
     }
     report_add_lost_feature(&run->report, "feature-without-shape", lost);
+    entry->offset = RUN_LOST; /* this leaf's alone: no other worker looks at it */
     return true;
 }
 
@@ -129,7 +130,7 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
 {
     size_t count = 0;
     for (uint32_t i = 0; i < node->entry_count; i++) {
-        const struct run_entry *entry = &run_entries(run)[node->first_entry + i];
+        struct run_entry *entry = &run_entries(run)[node->first_entry + i];
         struct span bytes;
         struct err lost;
         struct record *record = &records[count];
@@ -146,7 +147,7 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
                 figures[count].piece_count = 1; /* as it is, or not at all */
             }
             count++;
-        } else if (!lose_feature(run, record, &lost, err)) {
+        } else if (!lose_feature(run, entry, record, &lost, err)) {
             return false;
         }
     }

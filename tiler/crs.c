@@ -988,7 +988,9 @@ static bool find_height_steps(struct maker *maker, struct err *err)
             return err_set(err, ERR_CRS, "'%.80s' has no axis", maker->plan.vertical_name);
         }
     }
-    const char *units = unit_steps(maker, axes.last_unit, strcmp(axes.last, "down") == 0);
+    const bool is_depth = strcmp(axes.last, "down") == 0;
+    maker->plan.height_unit_m = is_depth ? -axes.last_unit : axes.last_unit;
+    const char *units = unit_steps(maker, axes.last_unit, is_depth);
     if (units == NULL) {
         return arena_full(maker->run, err);
     }

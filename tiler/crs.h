@@ -113,6 +113,7 @@ struct crs_plan {
                         none can be written */
     const char *horizontal_code; /* "28992" of EPSG:7415; or NULL; same authority */
     double unit_m;               /* horizontal unit in metres; 0 for angles */
+    double height_unit_m;        /* vertical unit in metres; below 0 where depths are published */
     double west_deg, south_deg, east_deg, north_deg; /* area of use; west > east across 180 */
     bool has_area;
     const char *area_name; /* "China - 112.5°E to 115.5°E, onshore", or NULL */

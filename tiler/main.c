@@ -9,7 +9,9 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "formats/base/io.h"
 #include "formats/base/report.h"
+#include "tiler/ask.h"
 #include "tiler/check.h"
 #include "tiler/info.h"
 #include "tiler/pack.h"
@@ -132,6 +134,23 @@ static enum exit_status run_info(const struct options *options)
     return print_all(&out);
 }
 
+static enum exit_status run_query(const struct options *options)
+{
+    struct arena run;
+    struct buf out;
+    struct err err;
+    arena_init(&run, (size_t)1 << 32);
+    buf_init(&out, (size_t)1 << 32);
+    bool ok = ask_run(options, &run, &out, &err) && buf_finish(&out, &err);
+    arena_release(&run);
+    if (ok && options->output == NULL) {
+        return print_all(&out);
+    }
+    ok = ok && io_write_file(options->output, buf_span(&out), false, &err);
+    buf_release(&out);
+    return ok ? EXIT_CLEAN : fail(&err);
+}
+
 static enum exit_status run_preview(const struct options *options)
 {
     struct arena run;
@@ -196,6 +215,9 @@ int main(int argc, char **argv)
         break;
     case COMMAND_INFO:
         status = run_info(&options);
+        break;
+    case COMMAND_QUERY:
+        status = run_query(&options);
         break;
     case COMMAND_PREVIEW:
         status = run_preview(&options);

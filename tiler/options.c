@@ -92,6 +92,42 @@ static const struct command commands[] = {
      "place\n"
      "      --json                figures, and every file that is loaded\n"
      "  -o, --output FILE         more than one picture: FILE-far-1-16.png, and so on\n"},
+    {"query", COMMAND_QUERY,
+     "Usage: storey query PACKAGE [QUESTION] [OPTION]...\n"
+     "       storey query PACKAGE item ID\n"
+     "       storey query PACKAGE queryables\n"
+     "Asks a package what storeyd would be asked. QUESTION is one of\n"
+     "  items      (default) all features, or those that the options leave\n"
+     "  position   footprints at --coords 'POINT(4.36 52.01)'\n"
+     "  radius     within --within METRES of a point\n"
+     "  area       that meet --coords 'POLYGON((...))', --min-z, --max-z\n"
+     "  nearest    the --k nearest to a point\n"
+     "  ray        that --coords 'LINESTRING(lon lat height, lon lat height)' goes through\n"
+     "  flood      buildings and storeys below --level METRES, in an area or everywhere\n"
+     "item prints one feature, or a group with its members; queryables the properties.\n"
+     "\n"
+     "Which\n"
+     "      --bbox W,S,E,N        or W,S,LOW,E,N,HIGH; degrees, ellipsoidal metres\n"
+     "      --coords GEOMETRY     WKT, BBOX(w,s,e,n) or GeoJSON\n"
+     "      --ids A,B --id A --class A,B --parent A,B --tile NAME --group ID\n"
+     "      --filter CQL2         \"storeys >= 10 AND name LIKE '福田%'\"\n"
+     "      --q WORDS             words in names; one Chinese character is enough\n"
+     "      --where NAME=VALUE    a property that equals a value; again for more\n"
+     "      --z M, --min-z M, --max-z M, --within M, --within-units m|km|ft|mi, --k N\n"
+     "      --bbox-crs CRS --filter-crs CRS   CRS84 (default), CRS84h, EPSG:4326, 4979, 4490\n"
+     "Flood\n"
+     "      --level M             height of the water\n"
+     "      --datum local|ellipsoid   local (default): the source's heights\n"
+     "      --depth-field NAME --sum NAME,...\n"
+     "Answer\n"
+     "  -f, --format table|json|attributes|ids|style   (default table; json is GeoJSON)\n"
+     "      --sortby [-]NAME,...  --limit N (default 100)  --offset N\n"
+     "      --properties A,B --skip-geometry --crs CRS\n"
+     "  -o, --output FILE\n"
+     "\n"
+     "storey query city.3tz --q 中心 --sortby=-height --limit 5\n"
+     "storey query city.3tz nearest --coords 'POINT(114.06 22.54)' --k 3 --class Building\n"
+     "storey query city.3tz flood --level 3.5 --coords 'BBOX(114.0,22.5,114.1,22.6)' -f json\n"},
     {"pack", COMMAND_PACK,
      "Usage: storey pack FOLDER -o PACKAGE.3tz\n"
      "Puts a package into one archive.\n"},
@@ -108,6 +144,7 @@ static const char overview[] =
     "  info PATH                what is in an input or a package\n"
     "  check PACKAGE            verify a package\n"
     "  preview PACKAGE -o PNG   draw a picture of it\n"
+    "  query PACKAGE            ask it: by place, attribute, name, water level\n"
     "  pack FOLDER -o FILE      folder to .3tz\n"
     "  unpack FILE -o FOLDER    .3tz to folder\n"
     "\n"
@@ -149,12 +186,17 @@ enum option_id {
     OPTION_SIZE,
     OPTION_SAMPLES,
     OPTION_SWITCHES,
-    OPTION_AGAINST
+    OPTION_AGAINST,
+    OPTION_FORMAT,
+    OPTION_SKIP_GEOMETRY,
+    OPTION_WHERE,
+    OPTION_QUERY
 };
 
 /* Bits of the commands that know an option. */
 enum { T = 1 << COMMAND_TILE, I = 1 << COMMAND_INFO, C = 1 << COMMAND_CHECK };
 enum { P = 1 << COMMAND_PREVIEW, K = 1 << COMMAND_PACK, U = 1 << COMMAND_UNPACK };
+enum { Q = 1 << COMMAND_QUERY };
 
 struct option_row {
     const char *name;
@@ -164,8 +206,8 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-    {"output", required_argument, 'o', T | P | K | U},
-    {"help", no_argument, 'h', T | I | C | P | K | U},
+    {"output", required_argument, 'o', T | P | K | U | Q},
+    {"help", no_argument, 'h', T | I | C | P | K | U | Q},
     {"files-from", required_argument, OPTION_FILES_FROM, T},
     {"class", required_argument, OPTION_CLASS, T},
     {"exclude-class", required_argument, OPTION_EXCLUDE_CLASS, T},
@@ -201,6 +243,37 @@ static const struct option_row rows[] = {
     {"samples", required_argument, OPTION_SAMPLES, P},
     {"against", required_argument, OPTION_AGAINST, P},
     {"switches", required_argument, OPTION_SWITCHES, P},
+    {"format", required_argument, OPTION_FORMAT, Q},
+    {"skip-geometry", no_argument, OPTION_SKIP_GEOMETRY, Q},
+    {"where", required_argument, OPTION_WHERE, Q},
+    /* Parameters of the server's routes, by their names there. */
+    {"bbox", required_argument, OPTION_QUERY, Q},
+    {"bbox-crs", required_argument, OPTION_QUERY, Q},
+    {"class", required_argument, OPTION_QUERY, Q},
+    {"coords", required_argument, OPTION_QUERY, Q},
+    {"crs", required_argument, OPTION_QUERY, Q},
+    {"datum", required_argument, OPTION_QUERY, Q},
+    {"depth-field", required_argument, OPTION_QUERY, Q},
+    {"filter", required_argument, OPTION_QUERY, Q},
+    {"filter-crs", required_argument, OPTION_QUERY, Q},
+    {"group", required_argument, OPTION_QUERY, Q},
+    {"id", required_argument, OPTION_QUERY, Q},
+    {"ids", required_argument, OPTION_QUERY, Q},
+    {"k", required_argument, OPTION_QUERY, Q},
+    {"level", required_argument, OPTION_QUERY, Q},
+    {"limit", required_argument, OPTION_QUERY, Q},
+    {"max-z", required_argument, OPTION_QUERY, Q},
+    {"min-z", required_argument, OPTION_QUERY, Q},
+    {"offset", required_argument, OPTION_QUERY, Q},
+    {"parent", required_argument, OPTION_QUERY, Q},
+    {"properties", required_argument, OPTION_QUERY, Q},
+    {"q", required_argument, OPTION_QUERY, Q},
+    {"sortby", required_argument, OPTION_QUERY, Q},
+    {"sum", required_argument, OPTION_QUERY, Q},
+    {"tile", required_argument, OPTION_QUERY, Q},
+    {"within", required_argument, OPTION_QUERY, Q},
+    {"within-units", required_argument, OPTION_QUERY, Q},
+    {"z", required_argument, OPTION_QUERY, Q},
 };
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
@@ -339,8 +412,47 @@ static bool read_errors(const char *value, struct arena *run, struct options *op
     return true;
 }
 
-static bool read_option(int id, const char *value, struct arena *run, struct options *options,
+static bool add_parameter(const char *name, const char *value, struct arena *run,
+                          struct options *options, struct err *err)
+{
+    if (options->parameters == NULL) {
+        options->parameters = arena_array(run, struct options_pair, OPTIONS_PARAMETERS_MAX);
+        if (options->parameters == NULL) {
+            return arena_full(run, err);
+        }
+    }
+    if (options->parameter_count == OPTIONS_PARAMETERS_MAX) {
+        return err_set(err, ERR_SYNTAX, "more than %d conditions", OPTIONS_PARAMETERS_MAX);
+    }
+    options->parameters[options->parameter_count++] = (struct options_pair){name, value};
+    return true;
+}
+
+/* "NAME=VALUE": the name is cut off in place, as a copy. */
+static bool read_where(const char *value, struct arena *run, struct options *options,
+                       struct err *err)
+{
+    const char *equals = strchr(value, '=');
+    if (equals == NULL || equals == value) {
+        return err_set(err, ERR_SYNTAX, "--where wants NAME=VALUE, not '%s'", value);
+    }
+    char *name = arena_print(run, "%.*s", (int)(equals - value), value);
+    return name != NULL ? add_parameter(name, equals + 1, run, options, err) : arena_full(run, err);
+}
+
+static bool read_format(const char *value, struct arena *run, struct options *options,
                         struct err *err)
+{
+    int choice;
+    if (!read_choice("format", value, "table\0json\0attributes\0ids\0style\0", &choice, err)) {
+        return false;
+    }
+    options->is_table = choice == 0;
+    return choice == 0 || add_parameter("f", value, run, options, err);
+}
+
+static bool read_option(int id, const char *name, const char *value, struct arena *run,
+                        struct options *options, struct err *err)
 {
     int choice = 0;
     double number = 0;
@@ -485,6 +597,15 @@ static bool read_option(int id, const char *value, struct arena *run, struct opt
         return true;
     case OPTION_SIZE:
         return read_size(value, options, err);
+    case 'f':
+    case OPTION_FORMAT:
+        return read_format(value, run, options, err);
+    case OPTION_SKIP_GEOMETRY:
+        return add_parameter("skipGeometry", "true", run, options, err);
+    case OPTION_WHERE:
+        return read_where(value, run, options, err);
+    case OPTION_QUERY:
+        return add_parameter(name, value, run, options, err);
     default:
         return err_set(err, ERR_SYNTAX, "unknown option");
     }
@@ -509,10 +630,11 @@ static bool require(const struct options *options, struct err *err)
     const bool wants_output = options->command == COMMAND_TILE || is_picture ||
                               options->command == COMMAND_PACK ||
                               options->command == COMMAND_UNPACK;
-    const bool takes_many = options->command == COMMAND_TILE;
+    const bool takes_many = options->command == COMMAND_TILE || options->command == COMMAND_QUERY;
     if (options->input_count == 0 && options->files_from == NULL) {
         return err_set(err, ERR_SYNTAX, "no input; name %s",
-                       takes_many ? "files or folders to tile" : "what to look at");
+                       options->command == COMMAND_TILE ? "files or folders to tile"
+                                                        : "what to look at");
     }
     if (!takes_many && options->input_count > 1) {
         return err_set(err, ERR_SYNTAX, "one path at a time, but here is also '%s'",
@@ -539,12 +661,14 @@ static bool require(const struct options *options, struct err *err)
 static bool read_command_options(int argc, char *const *argv, struct arena *run,
                                  struct options *options, struct err *err)
 {
-    struct option long_options[ROW_COUNT + 1];
+    struct option long_options[ROW_COUNT + 1] = {{0}};
     fill_long_options(options->command, long_options);
     optind = 0; /* glibc: start anew */
     opterr = 0; /* we say it in our own words */
     for (;;) {
-        const int id = getopt_long(argc, argv, ":o:h", long_options, NULL);
+        const char *short_options = options->command == COMMAND_QUERY ? ":o:f:h" : ":o:h";
+        int index = ROW_COUNT; /* the one without a name */
+        const int id = getopt_long(argc, argv, short_options, long_options, &index);
         if (id == -1) {
             break;
         }
@@ -553,7 +677,7 @@ static bool read_command_options(int argc, char *const *argv, struct arena *run,
                            id == ':' ? "a value is missing after" : "no such option",
                            argv[optind - 1], argv[0]);
         }
-        if (!read_option(id, optarg, run, options, err)) {
+        if (!read_option(id, long_options[index].name, optarg, run, options, err)) {
             return false;
         }
         if (options->command == COMMAND_HELP) {
@@ -585,6 +709,7 @@ bool options_read(int argc, char *const *argv, struct arena *run, struct options
         .thread_count = jobs_core_count(),
         .sse_px = {16},
         .sse_count = 1,
+        .is_table = true,
     };
     if (argc < 2) {
         return err_set(err, ERR_SYNTAX, "no command; storey --help lists them");

@@ -30,6 +30,7 @@ enum options_command {
     COMMAND_INFO,
     COMMAND_CHECK,
     COMMAND_PREVIEW,
+    COMMAND_QUERY,
     COMMAND_PACK,
     COMMAND_UNPACK,
     COMMAND_HELP,
@@ -49,6 +50,13 @@ enum { OPTIONS_SSE_MAX = 16 };
 /* Of each of two arenas while one feature is cut into parts. */
 #define OPTIONS_DENSE_BYTES ((size_t)5 << 28)
 #define OPTIONS_TILE_BYTES ((uint64_t)256 << 10)
+
+/* A parameter of a question: query.h. */
+struct options_pair {
+    const char *name, *value;
+};
+
+enum { OPTIONS_PARAMETERS_MAX = 64 };
 
 struct options {
     enum options_command command;
@@ -102,6 +110,11 @@ struct options {
     int width_px, height_px;
     int samples;
     size_t switch_count;
+
+    /* query; inputs are the package, the question, and maybe an id */
+    bool is_table;
+    struct options_pair *parameters;
+    size_t parameter_count;
 };
 
 /*

@@ -6,6 +6,7 @@
 
 #include "tiler/build.h"
 #include "tiler/id_table.h"
+#include "tiler/index_fill.h"
 #include "tiler/ingest.h"
 #include "tiler/inputs.h"
 #include "tiler/manifest_fill.h"
@@ -112,7 +113,7 @@ struct stage {
 
 static const struct stage stages[RUN_STAGE_COUNT] = {
     {"ingest", ingest_run}, {"place", place_and_split}, {"partition", partition_run},
-    {"build", build_run},   {"publish", publish_run},
+    {"build", build_run},   {"index", index_fill_run},  {"publish", publish_run},
 };
 
 static void count_stage(struct run *run, int stage)
@@ -134,6 +135,11 @@ static void count_stage(struct run *run, int stage)
         break;
     case 3:
         publish_count(run->publish, &count->items, &count->bytes);
+        break;
+    case 4:
+        publish_count(run->publish, &count->items, &count->bytes);
+        count->items = run->counts.shown;
+        count->bytes -= run->stages[3].bytes;
         break;
     default:
         break;

@@ -9,7 +9,7 @@
 #include "tiler/run.h"
 
 /*
- * Runs the five stages. `run` comes with options, is_stopped, tell and teller
+ * Runs the stages. `run` comes with options, is_stopped, tell and teller
  * set and all else zero; counts, stages and report are to be read afterwards,
  * whether it succeeded or not. pipeline_release() is due in either case.
  *

@@ -153,6 +153,28 @@ static bool qualify_id(const struct run *run, struct record *record, struct aren
     return true;
 }
 
+/* Heights as the source has them, in metres: what a water level in its datum is
+ * held against. Earth-centred and ellipsoidal sources have none of their own. */
+static void note_local_heights(const struct crs_plan *plan, const struct run *run,
+                               const double *source, size_t count, double base_m, double top_m,
+                               struct record *record)
+{
+    record->base_local_m = base_m;
+    record->top_local_m = top_m;
+    if (plan->is_geocentric || plan->is_height_ellipsoidal || count == 0) {
+        return;
+    }
+    double low = (double)INFINITY;
+    double high = -(double)INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        const double height_m = source[3 * i + 2] * plan->height_unit_m;
+        low = fmin(low, height_m);
+        high = fmax(high, height_m);
+    }
+    record->base_local_m = low + run->options->height_offset_m;
+    record->top_local_m = high + run->options->height_offset_m;
+}
+
 static bool place_record(struct placer *placer, const struct run *run, struct record *record,
                          struct arena *tile, struct run_entry *out, struct err *err)
 {
@@ -173,8 +195,10 @@ static bool place_record(struct placer *placer, const struct run *run, struct re
     if (vec3_length(record->origin_ecef_m) < 1e6) {
         return err_set(err, ERR_CRS, "it lies deep inside the Earth");
     }
-    feature->vertices = xyz;
     const struct earth_point origin = earth_from_ecef(record->origin_ecef_m);
+    note_local_heights(operation->plan, run, feature->vertices, feature->vertex_count,
+                       origin.height_m + box.min.z, origin.height_m + box.max.z, record);
+    feature->vertices = xyz;
     const double extent = fmax(box.max.x - box.min.x, box.max.y - box.min.y);
     const struct span id = {(const uint8_t *)feature->id.data, feature->id.size};
     uint32_t bytes;

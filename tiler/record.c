@@ -26,6 +26,7 @@ struct head {
     uint32_t reserved;
     double parts_level;
     double origin[3];
+    double heights[2]; /* local: base, top */
 };
 static_assert(sizeof(struct head) % 8 == 0, "arrays begin at multiples of 8");
 
@@ -110,6 +111,7 @@ void record_write(const struct record *record, struct buf *out)
         .has_uvs = feature->uvs != NULL,
         .parts_level = feature->parts_level,
         .origin = {record->origin_ecef_m.x, record->origin_ecef_m.y, record->origin_ecef_m.z},
+        .heights = {record->base_local_m, record->top_local_m},
     };
     for (int i = 0; i < 6; i++) {
         head.text_sizes[i] = (uint32_t)texts[i].size;
@@ -235,6 +237,8 @@ bool record_read(struct span bytes, struct arena *arena, struct record *out, str
         .attribute_count = head->attribute_count,
         .own_count = head->own_count,
         .origin_ecef_m = {head->origin[0], head->origin[1], head->origin[2]},
+        .base_local_m = head->heights[0],
+        .top_local_m = head->heights[1],
     };
     struct feature *feature = &record.feature;
     struct text *texts[6] = {&feature->id,   &feature->parent_id, &feature->root_id,

@@ -36,6 +36,8 @@ struct record {
     uint32_t source;           /* index into the run's inputs */
     uint32_t crs;              /* index into the run's coordinate systems */
     struct vec3 origin_ecef_m; /* zero until placed */
+    /* Lowest and highest point in the source's vertical datum; zero until placed. */
+    double base_local_m, top_local_m;
 };
 
 /* Adds the record's bytes to `out`, which is at a multiple of 8. */

@@ -3,13 +3,14 @@
 #define TILER_RUN_H
 
 /*
- * run.h - one run of `storey tile`: what its five stages hand to each other.
+ * run.h - one run of `storey tile`: what its stages hand to each other.
  *
  *     ingest ──> features, dictionary      spool in source coordinates
  *     place ───> placed, entries           spool in each feature's own frame
  *                parts                     of what is heavier than a tile
  *     partition > nodes                    leaves first, parents after children
  *     build ───> tiles in the staging folder, node results
+ *     index ───> features.idx and features.gpkg beside them
  *     publish ─> the package
  *
  * In memory: 8 bytes a feature after ingest, 56 more after place, a node per
@@ -72,6 +73,9 @@ struct run_part {
     uint32_t depth;
 };
 
+/* The offset of an entry that build could not draw: it is in no tile. */
+#define RUN_LOST UINT64_MAX
+
 #define RUN_NO_NODE UINT32_MAX
 
 /* A tile of the tree. Children stand before their parents. */
@@ -114,7 +118,7 @@ struct run_stage {
     uint64_t bytes;
 };
 
-enum { RUN_STAGE_COUNT = 5 };
+enum { RUN_STAGE_COUNT = 6 };
 
 struct run_counts {
     uint64_t read;          /* features that sources yielded */

@@ -39,7 +39,6 @@ static struct feature_index_entry entry_of(uint32_t i, const struct box3 *box, c
         .id = text_of(id),
         .class_name = text_of(i % 2 == 0 ? "Building" : "Bridge"),
         .parent = text_of(i % 5 == 0 ? "" : parent),
-        .merged = text_of(i % 7 == 0 ? "m1" : ""),
         .box = *box,
         .point = {(box->min.x + box->max.x) / 2, (box->min.y + box->max.y) / 2},
         .tile = i % 2 + 1,
@@ -69,8 +68,12 @@ static void write_city(const struct box3 *boxes, uint32_t count,
         char id[32];
         const struct feature_index_entry entry = entry_of(i, &boxes[i], id, sizeof id);
         CHECK_OK(feature_index_writer_add(writer, &entry, &err), &err);
+        if (i % 7 == 0) {
+            CHECK_OK(feature_index_writer_member(writer, text_of("m1"), entry.id, false, &err),
+                     &err);
+        }
     }
-    CHECK_OK(feature_index_writer_member(writer, text_of("m2"), text_of("m1"), &err), &err);
+    CHECK_OK(feature_index_writer_member(writer, text_of("m2"), text_of("m1"), true, &err), &err);
 }
 
 static void make_boxes(struct box3 *boxes, uint32_t count)
