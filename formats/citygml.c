@@ -302,6 +302,17 @@ static bool next_member(struct citygml *reader, bool *out_is_end, struct err *er
     }
 }
 
+/* Elements whose prefix stands for nothing are read as an extension's. */
+static void tell_prefixes(struct citygml *reader)
+{
+    const uint32_t count = xml_undeclared_count(reader->scan->xml);
+    if (count > 0 && !reader->has_told_prefixes) {
+        reader->has_told_prefixes = true;
+        citygml_report(reader, (struct text){0}, 0, REPORT_NOTICE, "prefix-undeclared",
+                       "%u names have a prefix that no namespace is declared for", count);
+    }
+}
+
 static bool next(void *state, struct arena *feature, struct feature *out, bool *out_is_end,
                  struct err *err)
 {
@@ -316,6 +327,7 @@ static bool next(void *state, struct arena *feature, struct feature *out, bool *
             return false;
         }
         if (is_end) {
+            tell_prefixes(reader);
             *out_is_end = true;
             return true;
         }

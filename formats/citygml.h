@@ -45,7 +45,7 @@
  *     skipped   ring-too-short, link-missing, link-outside, library-object,
  *               geometry-unknown (an extension's)
  *     repaired  hole-too-short, ring-collapsed, texture, link-in-circle
- *     notice    not-drawn (points and curves), id-missing, encoding, theme,
+ *     notice    not-drawn (points and curves), id-missing, id-invalid, encoding, theme,
  *               back-not-drawn, roof-edge (level 0 has a footprint, too),
  *               dictionary, prefix-undeclared
  */

@@ -14,6 +14,7 @@
  *     citygml_value.c       values become attributes
  *     citygml_codelist.c    codes become text
  *     citygml_appearance.c  elements become materials, textures and their targets
+ *     citygml_image.c       where georeferenced images lie
  *     citygml_dress.c       what each polygon wears, with texture coordinates
  *     citygml_target.c      who wears what: a sorted table that may be large
  *     citygml_link.c        xlinks, within the member or across the file
@@ -273,6 +274,14 @@ struct citygml_range {
     bool is_element; /* only the element that begins there */
 };
 
+/* The georeferenced image that was used last. */
+struct citygml_placed {
+    bool is_set, is_good;
+    uint16_t image_bytes;
+    char image[CITYGML_IMAGE_BYTES];
+    double matrix[12];
+};
+
 struct citygml {
     struct reader_input input;
     struct span bytes;        /* UTF-8 */
@@ -297,6 +306,7 @@ struct citygml {
     bool has_theme;    /* false: materials of any */
     uint16_t theme;    /* the one that is read; UINT16_MAX: none of them */
     bool has_told_themes;
+    bool has_told_prefixes;
     bool has_model_dress;
     struct spill dresses;          /* struct citygml_dress */
     struct spill uvs;              /* 2 x float */
@@ -306,6 +316,7 @@ struct citygml {
     struct citygml_codelists *codelists;
     struct citygml_shape *shape;
     struct arena *feature; /* of the feature that is being made */
+    struct citygml_placed placed;
 };
 
 /* ---- citygml_scan.c ---- */

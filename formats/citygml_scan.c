@@ -134,6 +134,22 @@ static struct text class_of(struct citygml_scan *scan, const struct citygml_word
     return citygml_scan_join(scan, (struct text){"+", 1}, "", word->local);
 }
 
+/* An xs:ID begins with a letter or an underscore and has no colon or blank. */
+static bool is_name(struct text id)
+{
+    const unsigned char first = (unsigned char)id.data[0];
+    if (!(first >= 0x80 || first == '_' || (first >= 'A' && first <= 'Z') ||
+          (first >= 'a' && first <= 'z'))) {
+        return false;
+    }
+    for (size_t i = 0; i < id.size; i++) {
+        if (id.data[i] == ':' || is_blank(id.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void begin_object(struct citygml_scan *scan, uint32_t number,
                          const struct xml_attribute *attributes, size_t count)
 {
@@ -147,6 +163,11 @@ static void begin_object(struct citygml_scan *scan, uint32_t number,
         .failure = CITYGML_NONE,
         .relief_level = -1,
     };
+    if (object.id.size > 0 && !is_name(object.id)) {
+        citygml_report(scan->reader, object.id, object.line, REPORT_NOTICE, "id-invalid",
+                       "a gml:id that XML does not allow: it begins with no letter, or has a "
+                       "colon or a blank");
+    }
     const uint32_t index = citygml_count(&scan->member->objects, sizeof object);
     if (!citygml_scan_add(scan, &scan->member->objects, &object, sizeof object)) {
         return;

@@ -658,5 +658,9 @@ bool citygml_shape_read(struct citygml *reader, uint32_t object, struct arena *f
             return false;
         }
     }
+    if (reader->shape->dresser.back_count > 0) {
+        citygml_report(reader, out->id, 0, REPORT_NOTICE, "back-not-drawn",
+                       "what %u surfaces wear on their backs", reader->shape->dresser.back_count);
+    }
     return finish(reader->shape, feature, out, err);
 }

@@ -192,81 +192,117 @@ static void visit_solid(const struct feature *feature, long index)
  * same points from another corner. */
 static void citygml__shows_faces_of_a_solid_once(void)
 {
-    read_clean(HEAD ENVELOPE
-                   MEMBER("<b:Building "
-                          "g:id=\"a\"><b:boundedBy><b:RoofSurface><b:lod2MultiSurface>" SURFACES(POLYGON(
-                              "roof",
-                              "0 0 3 2 0 3 2 2 3 0 0 3")) "</b:lod2MultiSurface></b:RoofSurface>"
-                                                          "</"
-                                                          "b:boundedBy><b:lod0FootPrint>" SURFACES(POLYGON(
-                                                              "foot",
-                                                              SQUARE)) "</b:lod0FootPrint>"
-                                                                       "<b:lod2Solid><g:Solid><g:"
-                                                                       "exterior><g:"
-                                                                       "CompositeSurface><g:"
-                                                                       "surfaceMember "
-                                                                       "x:href=\"#roof\""
-                                                                       "/><g:surfaceMember><g:"
-                                                                       "OrientableSurface "
-                                                                       "orientation=\"-\"><g:"
-                                                                       "baseSurface "
-                                                                       "x:href=\"#wall\"/></"
-                                                                       "g:OrientableSurface></"
-                                                                       "g:surfaceMember><g:"
-                                                                       "surfaceMember>" POLYGON(
-                                                                           "copy",
-                                                                           "2 2 0 0 0 0 2 0 0 2 2 "
-                                                                           "0") "</"
-                                                                                "g:surfaceMember></"
-                                                                                "g:"
-                                                                                "CompositeSurface>"
-                                                                                "</g:exterior></"
-                                                                                "g:Solid></"
-                                                                                "b:lod2Solid><b:"
-                                                                                "boundedBy><b:"
-                                                                                "WallSurface>"
+    read_clean(
+        HEAD ENVELOPE MEMBER(
+            "<b:Building "
+            "g:id=\"a\"><b:boundedBy><b:RoofSurface><b:lod2MultiSurface>" SURFACES(POLYGON(
+                "roof",
+                "0 0 3 2 0 3 2 2 3 0 0 3")) "</b:lod2MultiSurface></b:RoofSurface>"
+                                            "</"
+                                            "b:boundedBy><b:lod0FootPrint>" SURFACES(POLYGON(
+                                                "foot",
+                                                SQUARE)) "</b:lod0FootPrint>"
+                                                         "<b:lod2Solid><g:Solid><g:"
+                                                         "exterior><g:"
+                                                         "CompositeSurface><g:"
+                                                         "surfaceMember "
+                                                         "x:href=\"#roof\""
+                                                         "/><g:surfaceMember><g:"
+                                                         "OrientableSurface "
+                                                         "orientation=\"-\"><g:"
+                                                         "baseSurface "
+                                                         "x:href=\"#wall\"/></"
+                                                         "g:OrientableSurface></"
+                                                         "g:surfaceMember><g:"
+                                                         "surfaceMember>" POLYGON(
+                                                             "copy",
+                                                             "2 2 0 0 0 0 2 0 0 2 2 "
+                                                             "0") "</"
+                                                                  "g:surfaceMember></"
+                                                                  "g:"
+                                                                  "CompositeSurface>"
+                                                                  "</g:exterior></"
+                                                                  "g:Solid></"
+                                                                  "b:lod2Solid><b:"
+                                                                  "boundedBy><b:"
+                                                                  "WallSurface>"
+                                                                  "<b:"
+                                                                  "lod2MultiSurface"
+                                                                  ">" SURFACES(POLYGON("wall", "0 "
+                                                                                               "0 "
+                                                                                               "0 "
+                                                                                               "2 "
+                                                                                               "0 "
+                                                                                               "0 "
+                                                                                               "2 "
+                                                                                               "0 "
+                                                                                               "3 "
+                                                                                               "0 "
+                                                                                               "2 "
+                                                                                               "3 "
+                                                                                               "0 "
+                                                                                               "0 "
+                                                                                               "0")) "</b:lod2MultiSurface><b:opening><b:Window><b:lod2MultiSurface>" SURFACES(
+                                                                      POLYGON(
+                                                                          "window",
+                                                                          "1 0 1 1.5 0 1 "
+                                                                          "1.5 0 2 1 0 "
+                                                                          "1")) "</"
+                                                                                "b:"
+                                                                                "lod2Mult"
+                                                                                "iSurface"
+                                                                                ">"
+                                                                                "</"
+                                                                                "b:"
+                                                                                "Window><"
+                                                                                "/b:"
+                                                                                "opening>"
+                                                                                "</"
+                                                                                "b:"
+                                                                                "WallSurf"
+                                                                                "ace></"
+                                                                                "b:"
+                                                                                "boundedB"
+                                                                                "y><b:"
+                                                                                "boundedB"
+                                                                                "y><b:"
+                                                                                "GroundSu"
+                                                                                "rface>"
                                                                                 "<b:"
-                                                                                "lod2MultiSurface"
-                                                                                ">" SURFACES(POLYGON("wall", "0 0 0 2 0 0 2 0 3 0 2 3 0 0 0")) "</b:lod2MultiSurface><b:opening><b:Window><b:lod2MultiSurface>" SURFACES(POLYGON(
-                                                                                    "window",
-                                                                                    "1 0 1 1.5 0 1 "
-                                                                                    "1.5 0 2 1 0 "
-                                                                                    "1")) "</"
-                                                                                          "b:"
-                                                                                          "lod2Mult"
-                                                                                          "iSurface"
-                                                                                          ">"
-                                                                                          "</"
-                                                                                          "b:"
-                                                                                          "Window><"
-                                                                                          "/b:"
-                                                                                          "opening>"
-                                                                                          "</"
-                                                                                          "b:"
-                                                                                          "WallSurf"
-                                                                                          "ace></"
-                                                                                          "b:"
-                                                                                          "boundedB"
-                                                                                          "y><b:"
-                                                                                          "boundedB"
-                                                                                          "y><b:"
-                                                                                          "GroundSu"
-                                                                                          "rface>"
-                                                                                          "<b:"
-                                                                                          "lod2Mult"
-                                                                                          "iSurface"
-                                                                                          ">" SURFACES(POLYGON(
-                                                                                              "grou"
-                                                                                              "nd",
-                                                                                              "0 0 "
-                                                                                              "0 2 "
-                                                                                              "0 0 "
-                                                                                              "2 2 "
-                                                                                              "0 0 "
-                                                                                              "0 "
-                                                                                              "0")) "</b:lod2MultiSurface></b:GroundSurface></b:boundedBy></b:Building>")
-                       TAIL,
-               1, visit_solid);
+                                                                                "lod2Mult"
+                                                                                "iSurface"
+                                                                                ">" SURFACES(
+                                                                                    POLYGON(
+                                                                                        "grou"
+                                                                                        "nd",
+                                                                                        "0 0 "
+                                                                                        "0 2 "
+                                                                                        "0 0 "
+                                                                                        "2 2 "
+                                                                                        "0 0 "
+                                                                                        "0 "
+                                                                                        "0")) "</"
+                                                                                              "b:"
+                                                                                              "lod2"
+                                                                                              "Mult"
+                                                                                              "iSur"
+                                                                                              "face"
+                                                                                              "></"
+                                                                                              "b:"
+                                                                                              "Grou"
+                                                                                              "ndSu"
+                                                                                              "rfac"
+                                                                                              "e></"
+                                                                                              "b:"
+                                                                                              "boun"
+                                                                                              "dedB"
+                                                                                              "y></"
+                                                                                              "b:"
+                                                                                              "Buil"
+                                                                                              "ding"
+                                                                                              ">")
+            TAIL,
+        1, visit_solid);
 }
 
 static void visit_spelling(const struct feature *feature, long index)
@@ -570,6 +606,114 @@ static void citygml__survives_every_failing_allocation(void)
     CHECK(has_ended);
 }
 
+/* ---- the same city in two formats ---- */
+
+/* What one feature amounts to. */
+struct amount {
+    char id[64];
+    double low, high;
+    double area; /* of all polygons, by Newell; holes taken off */
+    double roof_area;
+    uint32_t polygons;
+};
+
+enum { AMOUNTS_MAX = 4096 };
+
+static double ring_area(const struct feature *feature, const struct feature_ring *ring)
+{
+    double normal[3] = {0, 0, 0};
+    const double *origin = feature->vertices + 3 * (size_t)feature->corners[ring->first_corner];
+    for (uint32_t i = 1; i + 1 < ring->corner_count; i++) {
+        const double *a = feature->vertices + 3 * (size_t)feature->corners[ring->first_corner + i];
+        const double *b =
+            feature->vertices + 3 * (size_t)feature->corners[ring->first_corner + i + 1];
+        for (int k = 0; k < 3; k++) {
+            const int m = (k + 1) % 3;
+            const int n = (k + 2) % 3;
+            normal[k] += ((a[m] - origin[m]) * (b[n] - origin[n]) -
+                          (a[n] - origin[n]) * (b[m] - origin[m])) /
+                         2;
+        }
+    }
+    return sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]);
+}
+
+static void add_amount(const struct feature *feature, struct amount *amount)
+{
+    *amount = (struct amount){.low = INFINITY, .high = -INFINITY};
+    snprintf(amount->id, sizeof amount->id, "%.*s", TEXT_ARGS(feature->id));
+    for (size_t i = 0; i < feature->vertex_count; i++) {
+        amount->low = fmin(amount->low, feature->vertices[3 * i + 2]);
+        amount->high = fmax(amount->high, feature->vertices[3 * i + 2]);
+    }
+    for (size_t i = 0; i < feature->polygon_count; i++) {
+        const struct feature_polygon *polygon = &feature->polygons[i];
+        double area = 0;
+        for (uint32_t r = 0; r < polygon->ring_count; r++) {
+            area +=
+                (r == 0 ? 1 : -1) * ring_area(feature, &feature->rings[polygon->first_ring + r]);
+        }
+        amount->area += area;
+        amount->roof_area += polygon->kind == SURFACE_ROOF ? area : 0;
+    }
+    amount->polygons = (uint32_t)feature->polygon_count;
+}
+
+static int compare_amounts(const void *a, const void *b)
+{
+    return strcmp(((const struct amount *)a)->id, ((const struct amount *)b)->id);
+}
+
+/* The amounts of all features that have a shape, by id. */
+static size_t read_amounts(const char *path, struct amount *out)
+{
+    struct report report;
+    struct source *source = NULL;
+    struct arena arena;
+    struct err err;
+    size_t count = 0;
+    CHECK_OK(report_open(&report, NULL, &err), &err);
+    CHECK_OK(source_open(path, &plain, &report, &source, &err), &err);
+    arena_init(&arena, FEATURE_BYTES_MAX);
+    for (bool is_end = false; !is_end;) {
+        struct feature feature;
+        arena_reset(&arena, (struct arena_mark){0});
+        CHECK_OK(source_next(source, &arena, &feature, &is_end, &err), &err);
+        if (!is_end && feature.lod_count > 0) {
+            CHECK(count < AMOUNTS_MAX);
+            add_amount(&feature, &out[count++]);
+        }
+    }
+    arena_release(&arena);
+    source_close(source);
+    CHECK_OK(report_close(&report, &err), &err);
+    qsort(out, count, sizeof *out, compare_amounts);
+    return count;
+}
+
+static void citygml__gives_the_same_city_as_cityjson(void)
+{
+    static struct amount gml[AMOUNTS_MAX];
+    static struct amount json[AMOUNTS_MAX];
+    char path[512];
+    const char *shared = check_shared_data();
+    if (shared == NULL) {
+        CHECK_SKIP("no shared data");
+    }
+    snprintf(path, sizeof path, "%s/citygml-denhaag/DenHaag_01.xml", shared);
+    const size_t gml_count = read_amounts(path, gml);
+    snprintf(path, sizeof path, "%s/citygml-denhaag/DenHaag_01.city.json", shared);
+    const size_t json_count = read_amounts(path, json);
+    CHECK_EQ(gml_count, json_count);
+    for (size_t i = 0; i < gml_count; i++) {
+        CHECK_TEXT(gml[i].id, json[i].id);
+        CHECK_NEAR(gml[i].low, json[i].low, 0.002, "m");
+        CHECK_NEAR(gml[i].high, json[i].high, 0.002, "m");
+        CHECK_NEAR(gml[i].area, json[i].area, 0.01 + 0.002 * json[i].area, "m2");
+        CHECK_NEAR(gml[i].roof_area, json[i].roof_area, 0.01 + 0.002 * json[i].area, "m2");
+    }
+}
+
 CHECK_MAIN(CHECK_TEST(citygml__reads_the_smallest_file),
            CHECK_TEST(citygml__shows_faces_of_a_solid_once),
            CHECK_TEST(citygml__reads_every_spelling_of_coordinates),
@@ -581,4 +725,5 @@ CHECK_MAIN(CHECK_TEST(citygml__reads_the_smallest_file),
            CHECK_TEST(citygml__names_the_coordinate_that_is_none),
            CHECK_TEST(citygml__refuses_entities_and_other_roots),
            CHECK_TEST(citygml__fails_on_every_truncation),
-           CHECK_TEST(citygml__survives_every_failing_allocation))
+           CHECK_TEST(citygml__survives_every_failing_allocation),
+           CHECK_TEST(citygml__gives_the_same_city_as_cityjson))
