@@ -149,12 +149,15 @@ static bool find_member(struct citygml *reader, struct err *err)
     for (int i = 0; i < 2; i++) {
         const size_t size = strlen(names[i]);
         const uint64_t found = citygml_search(reader, at, end, text_of(names[i]));
+        if (found == end) {
+            continue;
+        }
         uint64_t begin = found;
         while (begin > at && bytes.data[begin] != '<' && !is_blank(bytes.data[begin])) {
             begin--;
         }
         /* "featureMembers" holds all of them: it ends with the file. */
-        if (found == end || bytes.data[begin] != '<' || found + size >= bytes.size ||
+        if (bytes.data[begin] != '<' || found + size >= bytes.size ||
             bytes.data[found + size] == 's') {
             continue;
         }
