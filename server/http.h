@@ -3,8 +3,8 @@
 #define SERVER_HTTP_H
 
 /*
- * http.h - sockets and HTTP/1.1 around routes.h. The only file that knows
- * libmicrohttpd.
+ * http.h - sockets and HTTP/1.1 around routes.h. http.c and http_connection.c
+ * are the only files that know libmicrohttpd.
  *
  *   worker 0   own listening socket (SO_REUSEPORT), own libmicrohttpd daemon,
  *   worker 1   own cache of views and prepared responses, own log lines
@@ -16,8 +16,7 @@
  * closes the connection; that is what refused requests get.
  *
  * Limits   A request's head fits 8 KiB (431, or a closed connection beyond).
- *          guard.h
- *          says what is refused, deadline.h who is disconnected.
+ *          guard.h says what is refused, deadline.h who is disconnected.
  */
 
 #include "server/access_log.h"

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include <assert.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "server/guard.h"
+#include "server/http_internal.h"
+
+enum { REQUEST_MEMORY_MAX = 512 << 20 };
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* ---- answers ---- */
+
+static void give_back_view(void *cls)
+{
+    store_view_give_back(cls);
+}
+
+static void forget_prepared(void *prepared)
+{
+    MHD_destroy_response(prepared);
+}
+
+/* A response over a view's bytes; it holds the view until it is destroyed. */
+static struct MHD_Response *make_view_response(struct store_view *view, uint64_t first, size_t size)
+{
+    struct MHD_Response *made;
+    store_view_keep(view);
+    if (view->part_count == 1) {
+        made = MHD_create_response_from_buffer_with_free_callback_cls(
+            size, http_unconst(view->parts[0].data + first), give_back_view, view);
+    } else {
+        struct MHD_IoVec parts[3];
+        assert(first == 0 && size == view->bytes);
+        for (size_t i = 0; i < view->part_count; i++) {
+            parts[i] = (struct MHD_IoVec){view->parts[i].data, view->parts[i].size};
+        }
+        made =
+            MHD_create_response_from_iovec(parts, (unsigned)view->part_count, give_back_view, view);
+    }
+    if (made == NULL) {
+        store_view_give_back(view);
+    }
+    return made;
+}
+
+static struct MHD_Response *make_response(const struct response *response)
+{
+    struct MHD_Response *made;
+    if (response->view != NULL && response->bytes.size > 0) {
+        made = make_view_response(response->view, response->first, response->bytes.size);
+    } else {
+        const size_t size = response->view != NULL ? 0 : response->bytes.size;
+        made = MHD_create_response_from_buffer(
+            size, size == 0 ? NULL : http_unconst(response->bytes.data), MHD_RESPMEM_PERSISTENT);
+    }
+    for (size_t i = 0; made != NULL && i < response->header_count; i++) {
+        if (MHD_add_response_header(made, response->headers[i].name, response->headers[i].value) !=
+            MHD_YES) {
+            MHD_destroy_response(made);
+            made = NULL;
+        }
+    }
+    return made;
+}
+
+/* What is prepared of a whole view is used again for every client. */
+static struct MHD_Response *prepared_response(const struct response *response)
+{
+    struct store_view *view = response->view;
+    void **slot =
+        &view->prepared[(response->status == 304 ? 1 : 0) + (response->is_private ? 2 : 0) +
+                        (response->is_versioned ? 4 : 0)];
+    if (*slot == NULL) {
+        *slot = make_response(response);
+        view->forget = forget_prepared;
+    }
+    return *slot;
+}
+
+static enum MHD_Result send_response(struct MHD_Connection *handle, struct connection *connection)
+{
+    struct response *response = &connection->response;
+    struct store_view *view = response->view;
+    const bool must_close = response->must_close || connection->worker->drain_end_ms != 0;
+    enum MHD_Result queued = MHD_NO;
+    struct MHD_Response *made;
+    if (response->is_whole_view && !must_close && store_view_is_kept(view)) {
+        made = prepared_response(response);
+        if (made != NULL) {
+            queued = MHD_queue_response(handle, response->status, made);
+        }
+    } else {
+        made = make_response(response);
+        if (made != NULL && must_close &&
+            MHD_add_response_header(made, "Connection", "close") != MHD_YES) {
+            MHD_destroy_response(made);
+            made = NULL;
+        }
+        if (made != NULL) {
+            queued = MHD_queue_response(handle, response->status, made);
+            MHD_destroy_response(made);
+        }
+    }
+    store_view_give_back(view);
+    response->view = NULL;
+    connection->sent_bytes = connection->request.method == MESSAGE_HEAD ? 0 : response->bytes.size;
+    connection->is_answered = true;
+    deadline_begin(&connection->deadline, DEADLINE_SENDING, connection->worker->now_ms);
+    return queued;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *connection)
+{
+    const struct worker *worker = connection->worker;
+    connection->request.body = buf_span(&connection->body);
+    if (worker->is_admin) {
+        const struct http *http = worker->http;
+        const struct admin admin = {.catalogue = worker->catalogue,
+                                    .workers = http->metrics,
+                                    .worker_count = http->options.worker_count,
+                                    .usage = http->usage,
+                                    .is_draining = worker->drain_end_ms != 0};
+        admin_answer(&admin, &connection->request, &connection->memory, &connection->response);
+        return send_response(handle, connection);
+    }
+    const struct http_options *options = &worker->http->options;
+    const struct routes_context context = {.catalogue = worker->catalogue,
+                                           .cache = worker->cache,
+                                           .attributes = worker->attributes,
+                                           .limiter = worker->http->limiter,
+                                           .address_rate = options->address_rate,
+                                           .public_url = options->public_url,
+                                           .now_s = worker->wall_ms / 1000,
+                                           .now_ms = worker->now_ms,
+                                           .is_draining = worker->drain_end_ms != 0};
+    routes_answer(&context, &connection->request, &connection->memory, &connection->response);
+    return send_response(handle, connection);
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *handle, struct connection *connection,
+                              unsigned status, const char *why)
+{
+    answer_refusal(status, why, &connection->memory, &connection->response);
+    metrics_note(&connection->worker->metrics, METRICS_REFUSED);
+    connection->response.must_close = true;
+    return send_response(handle, connection);
+}
+
+/* ---- the library's callbacks ---- */
+
+static struct connection *connection_of(struct MHD_Connection *handle)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+/* Called with the whole URI once the request line is here, before the library
+ * takes the query apart in place. */
+void *http_on_uri(void *cls, const char *uri, struct MHD_Connection *handle)
+{
+    (void)cls;
+    struct connection *connection = connection_of(handle);
+    if (connection == NULL) {
+        return NULL;
+    }
+    connection->begin_ns = clock_ns();
+    deadline_begin(&connection->deadline, DEADLINE_HEAD, connection->worker->now_ms);
+    connection->is_seen = false;
+    connection->is_answered = false;
+    connection->response = (struct response){.status = 0};
+    connection->request = (struct request){.method = MESSAGE_OTHER};
+    const char *mark = strchr(uri, '?');
+    connection->path = (struct text){uri, mark == NULL ? strlen(uri) : (size_t)(mark - uri)};
+    connection->query = (struct text){NULL, 0};
+    if (mark != NULL) {
+        const struct text query = text_of(mark + 1);
+        connection->query.data = message_keep(&connection->memory, query);
+        connection->query.size = connection->query.data == NULL ? 0 : query.size;
+    }
+    return connection;
+}
+
+static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size)
+{
+    (void)kind;
+    guard_header(cls, (struct text){name, name_size},
+                 (struct text){value == NULL ? "" : value, value_size});
+    return MHD_YES;
+}
+
+/* What a proxy of ours says of its client counts; what others say does not. */
+static void look_behind_proxy(struct connection *connection, const struct peer_forwarded *forwarded)
+{
+    const struct http_options *options = &connection->worker->http->options;
+    struct request *request = &connection->request;
+    request->client_hash = connection->peer_hash;
+    request->scheme = options->certificate != NULL ? text_of("https") : (struct text){NULL, 0};
+    if (!connection->is_proxy) {
+        return;
+    }
+    const struct peer client = peer_client(&connection->peer, forwarded, &options->proxies);
+    peer_print(&client, connection->client);
+    request->client_hash = peer_hash(&client);
+    const struct text scheme = peer_scheme(forwarded);
+    if (scheme.size > 0) {
+        request->scheme = scheme;
+    }
+    if (guard_is_host(forwarded->host)) {
+        request->host = forwarded->host;
+    }
+    request->prefix = peer_prefix(forwarded);
+}
+
+static enum MHD_Result begin_request(struct MHD_Connection *handle, struct connection *connection,
+                                     const char *url, const char *method, const char *version)
+{
+    struct request *request = &connection->request;
+    connection->is_seen = true;
+    connection->deadline.phase = DEADLINE_BODY;
+    snprintf(connection->method, sizeof connection->method, "%.10s", method);
+    connection->path = text_of(url);
+    request->method = guard_method(method);
+    request->path = connection->path;
+    request->query = connection->query;
+    struct guard guard = {.request = request};
+    MHD_get_connection_values_n(handle, MHD_HEADER_KIND, take_header, &guard);
+    look_behind_proxy(connection, &guard.forwarded);
+    const char *why = NULL;
+    const unsigned status = guard_refusal(&guard, strcmp(version, "HTTP/1.1") != 0,
+                                          connection->worker->http->options.body_bytes, &why);
+    return status == 0 ? MHD_YES : refuse(handle, connection, status, why);
+}
+
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *handle, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **con_cls)
+{
+    (void)cls;
+    struct connection *connection = *con_cls;
+    if (connection == NULL) {
+        return MHD_NO;
+    }
+    if (!connection->is_seen) {
+        /* An answer now would close the connection: see http.h. */
+        return begin_request(handle, connection, url, method, version);
+    }
+    if (*upload_size > 0) {
+        buf_add(&connection->body, upload, *upload_size);
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (connection->is_answered) {
+        return MHD_YES;
+    }
+    if (connection->body.refusal != ERR_NONE) {
+        return refuse(handle, connection, 413, "the body is too large");
+    }
+    return answer(handle, connection);
+}
+
+static void log_request(struct connection *connection, enum MHD_RequestTerminationCode code)
+{
+    struct worker *worker = connection->worker;
+    const struct response *response = &connection->response;
+    const uint64_t microseconds = (clock_ns() - connection->begin_ns) / 1000;
+    const bool is_cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    const struct access_log_entry entry = {
+        .time_ms = worker->wall_ms,
+        .client = connection->client,
+        .method = connection->method,
+        .path = connection->path,
+        .status = response->status,
+        .bytes = connection->sent_bytes,
+        .microseconds = microseconds,
+        .package = response->package,
+        .key = response->key,
+        .failure = response->failure,
+        .is_cut = is_cut,
+    };
+    access_log_add(&worker->lines, &entry);
+    if (worker->is_admin) {
+        return;
+    }
+    metrics_answered(&worker->metrics, response->status, connection->sent_bytes, microseconds);
+    if (response->status == 429) {
+        metrics_note(&worker->metrics, METRICS_LIMITED);
+    }
+    if (response->failure != NULL) {
+        metrics_note(&worker->metrics, METRICS_FAILED);
+    }
+    if (is_cut) {
+        metrics_note(&worker->metrics, METRICS_LEFT);
+    }
+    if (response->package != NULL && response->status < 400) {
+        usage_tally_add(worker->tally, worker->wall_ms / 1000, response->package, response->key,
+                        connection->sent_bytes);
+    }
+}
+
+void http_on_completed(void *cls, struct MHD_Connection *handle, void **con_cls,
+                       enum MHD_RequestTerminationCode code)
+{
+    (void)cls;
+    (void)handle;
+    struct connection *connection = *con_cls;
+    if (connection == NULL) {
+        return;
+    }
+    if (connection->is_seen) {
+        log_request(connection, code);
+    }
+    buf_release(&connection->body);
+    arena_release(&connection->memory);
+    deadline_begin(&connection->deadline, DEADLINE_IDLE, connection->worker->now_ms);
+    connection->is_seen = false;
+    *con_cls = NULL;
+}
+
+/* Learns who is at the other end; one too many of an address goes at once. */
+static void meet(struct connection *connection, struct MHD_Connection *handle)
+{
+    struct worker *worker = connection->worker;
+    const struct http *http = worker->http;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info == NULL || info->client_addr == NULL ||
+        !peer_of_socket(info->client_addr, &connection->peer)) {
+        return; /* a UNIX socket: the one who passed it knows who may come */
+    }
+    peer_print(&connection->peer, connection->client);
+    connection->peer_hash = peer_hash(&connection->peer);
+    connection->is_proxy = peer_is_within(&connection->peer, &http->options.proxies);
+    if (http->crowd == NULL || connection->is_proxy ||
+        (peer_is_local(&connection->peer) && !http->options.is_local_limited)) {
+        return;
+    }
+    connection->is_counted = crowd_enter(http->crowd, &connection->peer);
+    if (!connection->is_counted) {
+        metrics_note(&worker->metrics, METRICS_CROWDED);
+        shutdown(connection->deadline.fd, SHUT_RDWR);
+    }
+}
+
+static void open_connection(struct worker *worker, struct MHD_Connection *handle, void **socket_cls)
+{
+    struct connection *connection = worker->free_connections;
+    if (connection != NULL) {
+        worker->free_connections = connection->after;
+    } else {
+        connection = arena_array(&worker->memory, struct connection, 1);
+    }
+    *socket_cls = connection;
+    if (connection == NULL) {
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *connection = (struct connection){.worker = worker,
+                                      .deadline = {.fd = info == NULL ? -1 : info->connect_fd,
+                                                   .phase = DEADLINE_FRESH,
+                                                   .since_ms = worker->now_ms},
+                                      .after = worker->open_connections};
+    arena_init(&connection->memory, REQUEST_MEMORY_MAX);
+    buf_init(&connection->body, (size_t)worker->http->options.body_bytes);
+    if (connection->after != NULL) {
+        connection->after->before = connection;
+    }
+    worker->open_connections = connection;
+    worker->open_count++;
+    metrics_note(&worker->metrics, METRICS_CONNECTED);
+    meet(connection, handle);
+}
+
+static void close_connection(struct worker *worker, struct connection *connection)
+{
+    worker->open_count--;
+    if (worker->to_sweep == connection) {
+        worker->to_sweep = connection->after;
+    }
+    if (connection->before != NULL) {
+        connection->before->after = connection->after;
+    } else {
+        worker->open_connections = connection->after;
+    }
+    if (connection->after != NULL) {
+        connection->after->before = connection->before;
+    }
+    if (connection->is_counted) {
+        crowd_leave(worker->http->crowd, &connection->peer);
+    }
+    metrics_note(&worker->metrics, METRICS_DISCONNECTED);
+    buf_release(&connection->body);
+    arena_release(&connection->memory);
+    connection->after = worker->free_connections;
+    worker->free_connections = connection;
+}
+
+void http_on_connection(void *cls, struct MHD_Connection *handle, void **socket_cls,
+                        enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        open_connection(cls, handle, socket_cls);
+    } else if (*socket_cls != NULL) {
+        close_connection(cls, *socket_cls);
+        *socket_cls = NULL;
+    }
+}
