@@ -7,6 +7,7 @@
 #include "tiler/deviation.h"
 #include "tiler/shade.h"
 #include "tiler/simplify.h"
+#include "tiler/thin.h"
 
 enum { CHAIN_MAX = 12 };
 
@@ -170,6 +171,34 @@ static bool add_flat(struct chain *chain, const struct record *record, const str
     return add_version(chain, record, full, &shape, OF_FLAT, tile, scratch, err);
 }
 
+/* What the edges of a thinned version may cost, as shares of the feature. */
+static const double thin_steps[] = {1.0 / 256, 1.0 / 128, 1.0 / 64, 1.0 / 32, 1.0 / 16};
+
+/* Proving an error takes as long as a hundred collapses. */
+static const double THIN_WORTH = 0.7;
+
+static bool add_thinned(struct chain *chain, const struct record *record, const struct shape *full,
+                        struct arena *tile, struct arena *scratch, struct err *err)
+{
+    const size_t step_count = sizeof thin_steps / sizeof thin_steps[0];
+    for (size_t i = 0; full->triangle_count >= THIN_TRIANGLES_MIN && i < step_count; i++) {
+        struct shape shape;
+        struct err made;
+        if (!thin_make(full, thin_steps[i] * chain->dropped_error_m, tile, scratch, &shape,
+                       &made)) {
+            if (!skip_unless_fatal(false, &made, err)) {
+                return false;
+            }
+            continue;
+        }
+        if (is_worth(chain, &shape, THIN_WORTH) &&
+            !add_version(chain, record, full, &shape, OF_SOURCE, tile, scratch, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The source's levels from `least` up to below `most`, fine to coarse; unknown
  * ones count as 1. */
 static bool add_source_levels(struct chain *chain, const struct record *record,
@@ -329,6 +358,7 @@ static bool fill_chain(struct chain *chain, const struct record *record, const s
     /* A footprint (level 0) lies on the ground: it is not a building. */
     return paint_shape(chain, record, full, OF_SOURCE, 0, tile, scratch, &chain->pieces[0], err) &&
            add_flat(chain, record, full, tile, scratch, err) &&
+           add_thinned(chain, record, full, tile, scratch, err) &&
            add_source_levels(chain, record, full, 2, INFINITY, tile, scratch, err) &&
            (!is_building || add_first_block(chain, record, full, tile, scratch, err)) &&
            add_source_levels(chain, record, full, 1, 2, tile, scratch, err) &&

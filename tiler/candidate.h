@@ -8,6 +8,8 @@
  *
  *     full detail     the source's finest level, error 0
  *     flat faces      the same with coplanar neighbours merged
+ *     thinned         small parts left out, edges collapsed, at five errors
+ *                     from a 256th of the feature to a 16th
  *     source levels   the coarser ones that the source itself carries
  *     blocks          over the footprint, with layers where roofs lie at
  *                     different heights; three tolerances
