@@ -51,16 +51,18 @@ struct collapse {
     uint32_t triangle_count;
 };
 
-/* One neighbour of a point, on the ring around it. */
+/* A neighbour of a point. */
 struct spoke {
     uint32_t point;
-    uint32_t left;  /* triangle after it, or NONE on an open border */
-    uint32_t right; /* ... before it */
+    uint32_t count; /* of triangles at the edge to it: 2 inside a simple surface, 1 on its border */
+    uint32_t class_of;
+    bool has_classes; /* more than one */
 };
 
-/* The triangles around a point, in turn.
+/* A point with its triangles and neighbours, in no order: they need not be a
+ * simple fan.
  *
- *           spokes[1]
+ *          spokes[1]
  *          /    |
  *    spokes[2]--v--spokes[0]
  */
@@ -69,10 +71,10 @@ struct star {
     uint32_t count; /* of triangles */
     uint32_t spoke_count;
     uint32_t corners[COLLAPSE_VALENCE_MAX]; /* of the triangles, at the point */
-    struct spoke spokes[COLLAPSE_VALENCE_MAX + 1];
+    struct spoke spokes[2 * COLLAPSE_VALENCE_MAX];
     struct vec3 normals[COLLAPSE_VALENCE_MAX]; /* unit, or zero without area */
-    bool is_open;
-    uint32_t seam_count; /* spokes between different classes, or open */
+    uint32_t rim_count;                        /* spokes whose edge has not two triangles */
+    uint32_t seam_count;                       /* those, and spokes between different classes */
 };
 
 static uint32_t next_of(uint32_t corner)
@@ -160,17 +162,6 @@ static void add_faces(struct collapse *c)
     }
 }
 
-/* The plane that stands on the edge from the star's point, across a triangle. */
-static void add_border(struct collapse *c, const struct star *star, uint32_t triangle,
-                       uint32_t other)
-{
-    const struct vec3 a = from_first(c, star->point);
-    const struct vec3 along = vec3_sub(from_first(c, other), a);
-    const struct vec3 across = vec3_unit(vec3_cross(along, star->normals[triangle]));
-    const double weight = BORDER_WEIGHT * vec3_dot(along, along);
-    add_plane(&c->quadrics[star->point], across, -vec3_dot(across, a), weight);
-}
-
 /* ---- stars ---- */
 
 /* Slots are numbers of spokes + 1 while one star is looked at. */
@@ -181,16 +172,20 @@ static void forget_slots(struct collapse *c, const struct star *star)
     }
 }
 
-static struct spoke *find_spoke(struct collapse *c, struct star *star, uint32_t point)
+static void add_spoke(struct collapse *c, struct star *star, uint32_t point, uint32_t class_of)
 {
     if (c->slots[point] == 0) {
-        if (star->spoke_count > COLLAPSE_VALENCE_MAX) {
-            return NULL;
-        }
-        star->spokes[star->spoke_count++] = (struct spoke){point, NONE, NONE};
+        star->spokes[star->spoke_count++] = (struct spoke){point, 0, class_of, false};
         c->slots[point] = star->spoke_count;
     }
-    return &star->spokes[c->slots[point] - 1];
+    struct spoke *spoke = &star->spokes[c->slots[point] - 1];
+    spoke->count++;
+    spoke->has_classes = spoke->has_classes || spoke->class_of != class_of;
+}
+
+static uint32_t class_of(const struct collapse *c, uint32_t corner)
+{
+    return c->classes[c->full->triangle_faces[corner / 3]];
 }
 
 /* Lists the triangles at the point; forgets those that are gone. False: too
@@ -214,63 +209,14 @@ static bool list_corners(struct collapse *c, uint32_t point, struct star *star)
     return true;
 }
 
-/* Joins the triangles over their spokes; false where one has more than two
- * triangles, or two that run the same way. */
-static bool join_spokes(struct collapse *c, struct star *star)
+static bool is_rim(const struct spoke *spoke)
 {
-    star->spoke_count = 0;
-    for (uint32_t i = 0; i < star->count; i++) {
-        struct spoke *from = find_spoke(c, star, c->corners[next_of(star->corners[i])]);
-        if (from == NULL || from->left != NONE) {
-            return false;
-        }
-        from->left = i;
-        struct spoke *to = find_spoke(c, star, c->corners[last_of(star->corners[i])]);
-        if (to == NULL || to->right != NONE) {
-            return false;
-        }
-        to->right = i;
-    }
-    return true;
+    return spoke->count != 2;
 }
 
-static uint32_t class_of(const struct collapse *c, uint32_t corner)
+static bool is_seam(const struct spoke *spoke)
 {
-    return c->classes[c->full->triangle_faces[corner / 3]];
-}
-
-static bool is_seam(const struct collapse *c, const struct star *star, const struct spoke *spoke)
-{
-    return spoke->left == NONE || spoke->right == NONE ||
-           class_of(c, star->corners[spoke->left]) != class_of(c, star->corners[spoke->right]);
-}
-
-/* Whether the spokes make one turn, open or closed. */
-static bool is_one_fan(struct collapse *c, struct star *star)
-{
-    uint32_t start = 0;
-    uint32_t open_count = 0;
-    star->seam_count = 0;
-    for (uint32_t i = 0; i < star->spoke_count; i++) {
-        const struct spoke *spoke = &star->spokes[i];
-        if (spoke->right == NONE) {
-            start = i;
-            open_count++;
-        }
-        star->seam_count += is_seam(c, star, spoke);
-    }
-    star->is_open = open_count > 0;
-    uint32_t at = start;
-    uint32_t seen = 0;
-    while (star->spokes[at].left != NONE && seen <= star->count) {
-        const uint32_t triangle = star->spokes[at].left;
-        at = c->slots[c->corners[last_of(star->corners[triangle])]] - 1;
-        seen++;
-        if (at == start) {
-            break;
-        }
-    }
-    return open_count <= 1 && seen == star->count;
+    return spoke->count != 2 || spoke->has_classes;
 }
 
 static void find_normals(const struct collapse *c, struct star *star)
@@ -283,38 +229,76 @@ static void find_normals(const struct collapse *c, struct star *star)
     }
 }
 
-/* The triangles around a point; false: they are no simple fan, the point
- * stays. The caller forgets the slots. */
+/* False: the point has none, or too many; it stays. The caller forgets the
+ * slots. */
 static bool find_star(struct collapse *c, uint32_t point, struct star *star)
 {
     star->spoke_count = 0;
-    if (!list_corners(c, point, star) || star->count == 0 || !join_spokes(c, star) ||
-        !is_one_fan(c, star)) {
+    star->rim_count = 0;
+    star->seam_count = 0;
+    if (!list_corners(c, point, star) || star->count == 0) {
         return false;
+    }
+    for (uint32_t i = 0; i < star->count; i++) {
+        const uint32_t corner = star->corners[i];
+        add_spoke(c, star, c->corners[next_of(corner)], class_of(c, corner));
+        add_spoke(c, star, c->corners[last_of(corner)], class_of(c, corner));
+    }
+    for (uint32_t i = 0; i < star->spoke_count; i++) {
+        star->rim_count += is_rim(&star->spokes[i]);
+        star->seam_count += is_seam(&star->spokes[i]);
     }
     find_normals(c, star);
     return true;
 }
 
+/* Whether a triangle of the star vanishes with the edge to `point`. */
+static bool has_point(const struct collapse *c, uint32_t corner, uint32_t point)
+{
+    return c->corners[next_of(corner)] == point || c->corners[last_of(corner)] == point;
+}
+
 /* ---- what may go where ---- */
 
-/* Points on seams move along them; a seam that ends somewhere stays. */
-static bool may_move_along(const struct collapse *c, const struct star *star,
-                           const struct spoke *spoke)
+/* Points on a border, or where several sheets meet, move along that. */
+static bool may_move_along(const struct star *star, const struct spoke *spoke)
 {
-    if (star->is_open) {
-        return spoke->left == NONE || spoke->right == NONE;
+    return star->rim_count == 0 || is_rim(spoke);
+}
+
+static double distance2_to_segment(struct vec3 p, struct vec3 a, struct vec3 b)
+{
+    const struct vec3 along = vec3_sub(b, a);
+    const struct vec3 to = vec3_sub(p, a);
+    const double length2 = vec3_dot(along, along);
+    const double share = length2 > 0 ? vec3_dot(to, along) / length2 : 0;
+    const double at = share < 0 ? 0 : share > 1 ? 1 : share;
+    const struct vec3 off = vec3_sub(to, vec3_scale(along, at));
+    return vec3_dot(off, off);
+}
+
+/* How far the seams through the star's point move, squared: where two meet, as
+ * far as it is to their new course; where more do, as far as the point moves. */
+static double seam_cost(const struct collapse *c, const struct star *star,
+                        const struct spoke *spoke)
+{
+    const struct vec3 v = point_of(c, star->point);
+    const struct vec3 u = point_of(c, spoke->point);
+    const struct vec3 along = vec3_sub(u, v);
+    double least = vec3_dot(along, along);
+    for (uint32_t i = 0; star->seam_count == 2 && i < star->spoke_count; i++) {
+        if (is_seam(&star->spokes[i])) {
+            const double off = distance2_to_segment(v, u, point_of(c, star->spokes[i].point));
+            least = off < least ? off : least;
+        }
     }
-    if (star->seam_count == 0) {
-        return true;
-    }
-    return star->seam_count != 1 && is_seam(c, star, spoke);
+    return least;
 }
 
 static double cost_of(const struct collapse *c, const struct star *star, const struct spoke *spoke)
 {
     const struct vec3 along = vec3_sub(point_of(c, spoke->point), point_of(c, star->point));
-    double worst = 0;
+    double worst = star->seam_count > 0 ? seam_cost(c, star, spoke) : 0;
     for (uint32_t i = 0; i < star->count; i++) {
         const double off = vec3_dot(star->normals[i], along);
         worst = off * off > worst ? off * off : worst;
@@ -330,10 +314,10 @@ static bool keeps_sides(const struct collapse *c, const struct star *star,
 {
     const struct vec3 u = point_of(c, spoke->point);
     for (uint32_t i = 0; i < star->count; i++) {
-        if (i == spoke->left || i == spoke->right) {
+        const uint32_t corner = star->corners[i];
+        if (has_point(c, corner, spoke->point)) {
             continue;
         }
-        const uint32_t corner = star->corners[i];
         const struct vec3 a = vec3_sub(point_of(c, c->corners[next_of(corner)]), u);
         const struct vec3 b = vec3_sub(point_of(c, c->corners[last_of(corner)]), u);
         const struct vec3 across = vec3_cross(a, b);
@@ -350,21 +334,39 @@ static bool keeps_sides(const struct collapse *c, const struct star *star,
     return true;
 }
 
-/* The third point of a triangle at the star's point. */
-static uint32_t third_of(const struct collapse *c, const struct star *star, uint32_t triangle,
-                         uint32_t second)
+/* The third points of the triangles that vanish with an edge. */
+struct thirds {
+    uint32_t points[COLLAPSE_VALENCE_MAX];
+    uint32_t stay_counts[COLLAPSE_VALENCE_MAX]; /* triangles that stay at its two edges */
+    uint32_t count;
+};
+
+static uint32_t find_third(const struct thirds *thirds, uint32_t point)
 {
-    if (triangle == NONE) {
-        return NONE;
+    uint32_t at = 0;
+    while (at < thirds->count && thirds->points[at] != point) {
+        at++;
     }
-    const uint32_t a = c->corners[next_of(star->corners[triangle])];
-    return a != second ? a : c->corners[last_of(star->corners[triangle])];
+    return at;
 }
 
-static bool is_open_spoke(const struct collapse *c, const struct star *star, uint32_t point)
+static void list_thirds(const struct collapse *c, const struct star *star,
+                        const struct spoke *spoke, struct thirds *out)
 {
-    const struct spoke *spoke = &star->spokes[c->slots[point] - 1];
-    return spoke->left == NONE || spoke->right == NONE;
+    out->count = 0;
+    for (uint32_t i = 0; i < star->count; i++) {
+        const uint32_t a = c->corners[next_of(star->corners[i])];
+        const uint32_t b = c->corners[last_of(star->corners[i])];
+        if (a == spoke->point || b == spoke->point) {
+            const uint32_t third = a == spoke->point ? b : a;
+            const uint32_t at = find_third(out, third);
+            if (at == out->count) {
+                out->stay_counts[at] = star->spokes[c->slots[third] - 1].count;
+                out->points[out->count++] = third;
+            }
+            out->stay_counts[at]--;
+        }
+    }
 }
 
 /* Points next to both ends are those of the vanishing triangles and no others,
@@ -373,15 +375,12 @@ static bool keeps_topology(const struct collapse *c, const struct star *star,
                            const struct spoke *spoke)
 {
     const uint32_t u = spoke->point;
-    const uint32_t left = third_of(c, star, spoke->left, u);
-    const uint32_t right = third_of(c, star, spoke->right, u);
-    const uint32_t vanishing_count = (left != NONE ? 1u : 0u) + (right != NONE ? 1u : 0u);
-    if (star->count == vanishing_count) {
+    struct thirds thirds;
+    if (star->count == spoke->count) {
         return false; /* all that is left of it would vanish */
     }
+    list_thirds(c, star, spoke, &thirds);
     uint32_t seen = 0;
-    bool has_left = left == NONE || !is_open_spoke(c, star, left);
-    bool has_right = right == NONE || !is_open_spoke(c, star, right);
     for (uint32_t corner = c->first[u]; corner != NONE; corner = c->next[corner]) {
         if (is_gone(c, corner / 3)) {
             continue;
@@ -396,16 +395,23 @@ static bool keeps_topology(const struct collapse *c, const struct star *star,
         }
         const bool has_a = c->slots[a] != 0;
         const bool has_b = c->slots[b] != 0;
-        if ((has_a && has_b) || (has_a && a != left && a != right) ||
-            (has_b && b != left && b != right)) {
+        if (!has_a && !has_b) {
+            continue;
+        }
+        const uint32_t third = find_third(&thirds, has_a ? a : b);
+        if ((has_a && has_b) || third == thirds.count) {
             return false;
         }
-        has_left = has_left || a == left || b == left;
-        has_right = has_right || a == right || b == right;
+        thirds.stay_counts[third]++;
     }
     /* The last triangle of a point would take it along: on a border that is
      * shared with another shape, a crack. */
-    return has_left && has_right;
+    for (uint32_t i = 0; i < thirds.count; i++) {
+        if (thirds.stay_counts[i] == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Where `u` lies in the picture that the corner shows, taken from the vanishing
@@ -413,12 +419,11 @@ static bool keeps_topology(const struct collapse *c, const struct star *star,
 static bool find_uv(const struct collapse *c, const struct star *star, const struct spoke *spoke,
                     uint32_t corner, float out[2])
 {
-    const uint32_t beside[2] = {spoke->left, spoke->right};
-    for (int i = 0; i < 2; i++) {
-        if (beside[i] == NONE) {
+    for (uint32_t i = 0; i < star->count; i++) {
+        const uint32_t at = star->corners[i];
+        if (!has_point(c, at, spoke->point)) {
             continue;
         }
-        const uint32_t at = star->corners[beside[i]];
         const uint32_t other = c->corners[next_of(at)] == spoke->point ? next_of(at) : last_of(at);
         if (class_of(c, at) == class_of(c, corner) &&
             memcmp(c->uvs + 2 * (size_t)at, c->uvs + 2 * (size_t)corner, 2 * sizeof(float)) == 0) {
@@ -443,7 +448,7 @@ static bool keeps_pictures(const struct collapse *c, const struct star *star,
     for (uint32_t i = 0; c->uvs != NULL && i < star->count; i++) {
         const uint32_t corner = star->corners[i];
         const struct shape_face *face = &c->full->faces[c->full->triangle_faces[corner / 3]];
-        if (i == spoke->left || i == spoke->right || face->texture == FEATURE_NONE) {
+        if (has_point(c, corner, spoke->point) || face->texture == FEATURE_NONE) {
             continue;
         }
         float moved[2];
@@ -466,10 +471,10 @@ static bool keeps_pictures(const struct collapse *c, const struct star *star,
 static const struct spoke *choose_spoke(const struct collapse *c, const struct star *star,
                                         double *out_cost)
 {
-    double costs[COLLAPSE_VALENCE_MAX + 1];
+    double costs[2 * COLLAPSE_VALENCE_MAX];
     for (uint32_t i = 0; i < star->spoke_count; i++) {
-        costs[i] = may_move_along(c, star, &star->spokes[i]) ? cost_of(c, star, &star->spokes[i])
-                                                             : (double)INFINITY;
+        costs[i] = may_move_along(star, &star->spokes[i]) ? cost_of(c, star, &star->spokes[i])
+                                                          : (double)INFINITY;
     }
     for (uint32_t tried = 0; tried < star->spoke_count; tried++) {
         uint32_t best = 0;
@@ -567,7 +572,7 @@ static void enqueue_unchecked(struct collapse *c, const struct star *star)
 {
     double least = (double)INFINITY;
     for (uint32_t i = 0; i < star->spoke_count; i++) {
-        if (may_move_along(c, star, &star->spokes[i])) {
+        if (may_move_along(star, &star->spokes[i])) {
             least = fmin(least, cost_of(c, star, &star->spokes[i]));
         }
     }
@@ -599,19 +604,14 @@ static void move_point(struct collapse *c, const struct star *star, const struct
     const uint32_t u = spoke->point;
     for (uint32_t i = 0; i < star->count; i++) {
         const uint32_t corner = star->corners[i];
-        if (i == spoke->left || i == spoke->right) {
-            continue;
-        }
-        if (c->uvs != NULL) {
-            float moved[2];
-            if (find_uv(c, star, spoke, corner, moved)) {
-                memcpy(c->uvs + 2 * (size_t)corner, moved, sizeof moved);
-            }
+        float moved[2];
+        if (c->uvs != NULL && !has_point(c, corner, u) && find_uv(c, star, spoke, corner, moved)) {
+            memcpy(c->uvs + 2 * (size_t)corner, moved, sizeof moved);
         }
     }
     for (uint32_t i = 0; i < star->count; i++) {
         const uint32_t corner = star->corners[i];
-        if (i == spoke->left || i == spoke->right) {
+        if (has_point(c, corner, u)) {
             c->corners[3 * (size_t)(corner / 3)] = NONE;
             c->triangle_count--;
             continue;
@@ -740,25 +740,36 @@ static void link_corners(struct collapse *c)
     }
 }
 
+/* Planes that stand on the seams at the star's point, across their triangles. */
+static void add_seams(struct collapse *c, const struct star *star)
+{
+    const struct vec3 a = from_first(c, star->point);
+    for (uint32_t i = 0; i < star->count; i++) {
+        const uint32_t ends[2] = {c->corners[next_of(star->corners[i])],
+                                  c->corners[last_of(star->corners[i])]};
+        for (int k = 0; k < 2; k++) {
+            if (!is_seam(&star->spokes[c->slots[ends[k]] - 1])) {
+                continue;
+            }
+            const struct vec3 along = vec3_sub(from_first(c, ends[k]), a);
+            const struct vec3 across = vec3_unit(vec3_cross(along, star->normals[i]));
+            const double weight = BORDER_WEIGHT * vec3_dot(along, along);
+            add_plane(&c->quadrics[star->point], across, -vec3_dot(across, a), weight);
+        }
+    }
+}
+
 static void weigh_points(struct collapse *c, const uint8_t *is_locked)
 {
     struct star star;
     add_faces(c);
     for (uint32_t p = 0; p < c->full->point_count; p++) {
-        const bool is_fan = find_star(c, p, &star);
-        if (!is_fan || (is_locked != NULL && is_locked[p])) {
+        const bool has_star = find_star(c, p, &star);
+        if (!has_star || (is_locked != NULL && is_locked[p])) {
             c->states[p] = POINT_LOCKED;
         }
-        for (uint32_t i = 0; is_fan && i < star.spoke_count; i++) {
-            const struct spoke *spoke = &star.spokes[i];
-            if (is_seam(c, &star, spoke)) {
-                const uint32_t sides[2] = {spoke->left, spoke->right};
-                for (int k = 0; k < 2; k++) {
-                    if (sides[k] != NONE) {
-                        add_border(c, &star, sides[k], spoke->point);
-                    }
-                }
-            }
+        if (has_star && star.seam_count > 0) {
+            add_seams(c, &star);
         }
         if (c->states[p] == POINT_FREE) {
             enqueue_unchecked(c, &star);

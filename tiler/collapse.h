@@ -19,11 +19,11 @@
  * faces lose their inner points first, for nothing. That cost only ranks: the
  * deviation of what comes out is measured with deviation.h.
  *
- * What stays together  Points on the border between two kinds, materials or
- *     textures move along that border only; points on an open border along it
- *     only; where pictures are cut, both sides go together or not at all. What
- *     was closed stays closed, no triangle turns over, and locked points stay.
- *     Points where more than two triangles meet at an edge stay, too.
+ * What stays together  The borders between two kinds, materials or textures
+ *     move no further than what an edge may cost; so do open borders, and points
+ *     on them, or where several sheets meet, move along those only. Where
+ *     pictures are cut, both sides go together or not at all. What was closed
+ *     stays closed, no triangle turns over, and locked points stay.
  *
  * Source   M. Garland, P. Heckbert, "Surface Simplification Using Quadric Error
  *          Metrics" (1997); T. Dey and others, "Topology Preserving Edge

@@ -5,7 +5,7 @@
 #include "tiler/nearest.h"
 #include "tiler/split.h"
 
-enum { SIDE = 48, PART_BYTES = 2000, LEAVES_MAX = 64 };
+enum { SIDE = 24, PART_BYTES = 500, LEAVES_MAX = 64 };
 
 /* A field of hills, two triangles a square, cut into parts. */
 struct field {
@@ -67,7 +67,7 @@ static struct field *field_open(void)
         f->paths[i] = split_leaf_at(split, i)->path;
         f->depths[i] = split_leaf_at(split, i)->depth;
         f->leaves[i] = (struct figure){
-            .id = text_of("field"), .dropped_error_m = 70, .pieces = piece, .piece_count = 1};
+            .id = text_of("field"), .dropped_error_m = 35, .pieces = piece, .piece_count = 1};
     }
     return f;
 }
@@ -163,7 +163,7 @@ static double sampled_distance(struct field *f, const struct piece *from, const 
     uint64_t state = 1;
     uint32_t hint = UINT32_MAX;
     double most = 0;
-    for (uint32_t i = 0; i < 20000; i++) {
+    for (uint32_t i = 0; i < 5000; i++) {
         const uint32_t *c = from->corners + 3 * (size_t)(i % from->triangle_count);
         double u = (double)(polygon_random(&state) % 1001) / 1000;
         double v = (double)(polygon_random(&state) % 1001) / 1000;
@@ -199,9 +199,9 @@ static void split_part__cuts_no_triangle_and_loses_none(void)
 static void rejoin_parts__leaves_no_crack_to_any_neighbour(void)
 {
     struct field *f = field_open();
-    const struct figure left = join(f, 0, 1, 3000);
-    const struct figure right = join(f, 1u << 31, 1, 3000);
-    const struct figure quarters[2] = {join(f, 1u << 31, 2, 1000), join(f, 3u << 30, 2, 2500)};
+    const struct figure left = join(f, 0, 1, 750);
+    const struct figure right = join(f, 1u << 31, 1, 750);
+    const struct figure quarters[2] = {join(f, 1u << 31, 2, 250), join(f, 3u << 30, 2, 620)};
     CHECK(left.pieces[0].triangle_count < f->whole.triangle_count / 4);
     const struct piece *both[2] = {&left.pieces[0], &right.pieces[0]};
     check_no_cracks(both, 2);
@@ -223,14 +223,14 @@ static void rejoin_parts__leaves_no_crack_to_any_neighbour(void)
 static void rejoin_parts__states_errors_that_hold(void)
 {
     struct field *f = field_open();
-    const struct figure halves[2] = {join(f, 0, 1, 4000), join(f, 1u << 31, 1, 4000)};
+    const struct figure halves[2] = {join(f, 0, 1, 1000), join(f, 1u << 31, 1, 1000)};
     const struct rejoin_request request = {
-        .parts = halves, .part_count = 2, .budget_bytes = 3000, .bytes_per_triangle = 6};
+        .parts = halves, .part_count = 2, .budget_bytes = 750, .bytes_per_triangle = 6};
     struct figure whole;
     struct err err;
     CHECK_OK(rejoin_parts(&request, &f->arena, &f->scratch, &whole, &err), &err);
     CHECK(whole.piece_count > 2);
-    CHECK(whole.pieces[0].bytes <= 3000);
+    CHECK(whole.pieces[0].bytes <= 750);
     CHECK(whole.pieces[0].error_m > halves[0].pieces[0].error_m);
     for (size_t i = 0; i < whole.piece_count; i++) {
         const struct piece *piece = &whole.pieces[i];
@@ -284,7 +284,7 @@ static void rejoin_parts__fails_cleanly_on_every_allocation(void)
 {
     struct field *f = field_open();
     const struct rejoin_request request = {
-        .parts = f->leaves, .part_count = 3, .budget_bytes = 1000, .bytes_per_triangle = 6};
+        .parts = f->leaves, .part_count = 3, .budget_bytes = 250, .bytes_per_triangle = 6};
     bool ok = false;
     size_t after = 1;
     for (; !ok && after < 3000; after++) {
