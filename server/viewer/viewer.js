@@ -22,6 +22,8 @@ const WORDS = {
     yes: "yes", no: "no", webgl: "This browser gives no WebGL 2, which the 3D view needs.",
     cesium: "CesiumJS is missing on this server. Install it with 'npm ci', or name its folder with --cesium.",
     catalogue: "The list of packages cannot be read",
+    search: "Search names", nothing: "nothing found", members: "buildings", flood: "Flood", water: "Water above ground",
+    floodSum: "{buildings} buildings in the water, {wet} storeys, up to {depth} m",
     statTiles: "tiles shown", statLoaded: "tiles loaded", statPending: "requests", statTriangles: "triangles",
     statFeatures: "features shown", statMemory: "memory", statFrames: "frames/s",
     months: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
@@ -40,6 +42,8 @@ const WORDS = {
     yes: "是", no: "否", webgl: "浏览器不支持 WebGL 2，无法显示三维视图。",
     cesium: "服务器上缺少 CesiumJS。请运行 npm ci，或用 --cesium 指定其目录。",
     catalogue: "无法读取数据包列表",
+    search: "搜索名称", nothing: "没有结果", members: "建筑", flood: "淹没", water: "水面高出地面",
+    floodSum: "{buildings} 栋建筑受淹，{wet} 层，最深 {depth} 米",
     statTiles: "显示瓦片", statLoaded: "已加载瓦片", statPending: "请求数", statTriangles: "三角形",
     statFeatures: "显示要素", statMemory: "内存", statFrames: "帧率",
     months: ["1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月"],
@@ -433,6 +437,7 @@ function setCurrent(item) {
     const isTropical = Math.abs(Cesium.Math.toDegrees(item.center.latitude)) < 35;
     if (!query.has("month")) element("month").value = isTropical ? (isSouth ? 5 : 10) : isSouth ? 12 : 6;
     setSun();
+    offerQuestions();
   }
 }
 
@@ -440,6 +445,7 @@ function setGround(height) {
   groundHeight = height;
   element("ground-value").textContent = `${height.toFixed(1)} m`;
   layGround(current.center, height - GROUND_GAP_M);
+  if (element("flood").checked) flood();
   scene.requestRender();
 }
 
@@ -511,10 +517,11 @@ function idOf(feature) {
 
 function deselect() {
   if (selected) {
-    if (selected.key) selected.tileset.style = undefined;
-    else if (!selected.tileset.isDestroyed()) selected.feature.color = selected.colour;
+    const last = selected;
+    selected = null;
+    if (last.key) restyle(packageOf(last.tileset));
+    else if (!last.tileset.isDestroyed()) last.feature.color = last.colour;
   }
-  selected = null;
   element("feature").hidden = true;
   scene.requestRender();
 }
@@ -526,10 +533,7 @@ function highlight(feature) {
   const tileset = feature.tileset;
   selected = { tileset, feature, key, id, colour: Cesium.Color.clone(feature.color) };
   if (key) {
-    const value = typeof id === "number" ? String(id) : JSON.stringify(String(id));
-    tileset.style = new Cesium.Cesium3DTileStyle({
-      color: { conditions: [[`\${feature[${JSON.stringify(key)}]} === ${value}`, HIGHLIGHT], ["true", "color('white')"]] },
-    });
+    restyle(packageOf(tileset));
   } else {
     feature.color = Cesium.Color.fromCssColorString("#ffb020");
   }
@@ -595,6 +599,7 @@ function pick(point) {
   const position = scene.pickPositionSupported ? scene.pickPosition(point) : undefined;
   highlight(feature);
   showFeature(feature, Cesium.defined(position) ? position : null);
+  showDetails();
   scene.requestRender();
 }
 
@@ -703,6 +708,7 @@ function connectControls() {
     element("fold").textContent = isFolded ? "+" : "–";
     element("fold").setAttribute("aria-expanded", String(!isFolded));
   };
+  connectQuestions();
   element("feature-close").onclick = deselect;
   element("feature-fly").onclick = flyToFeature;
   element("feature-copy").onclick = copyFeature;
