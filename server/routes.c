@@ -126,12 +126,27 @@ static bool pattern_fits(const char *pattern, const struct message_path *path,
 
 /* ---- what a request may ask ---- */
 
+/* The page at / has parameters of its own (lang, sse, hour, ...), which are no
+ * matter of the API: a browser that asks for it without f gets the page. */
+static bool is_for_page(const struct visit *visit)
+{
+    const struct text query = visit->request->query;
+    for (size_t i = 0; i + 1 < query.size; i++) {
+        if (memcmp(query.data + i, "f=", 2) == 0 && (i == 0 || query.data[i - 1] == '&')) {
+            return false;
+        }
+    }
+    return visit->route->function == ogc_root && visit->context->catalogue->viewer != NULL &&
+           message_prefers(visit->request->accept, "text/html", ANSWER_JSON);
+}
+
 static bool read_parameters(struct visit *visit, struct parameters *room)
 {
     static const struct parameters nothing;
     const struct route *route = visit->route;
     const struct text query = visit->request->query;
-    const bool is_strict = route->kind == ROUTE_DOCUMENT || route->kind == ROUTE_FEATURES;
+    const bool is_strict =
+        (route->kind == ROUTE_DOCUMENT || route->kind == ROUTE_FEATURES) && !is_for_page(visit);
     struct err err;
     visit->parameters = room;
     if (!is_strict && query.size == 0) {

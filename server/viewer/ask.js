@@ -46,7 +46,7 @@ async function showDetails() {
   if (selected !== asked) return; // another one was clicked meanwhile
   const properties = feature.properties ?? {};
   const places = [...element("feature-rows").rows].filter((row) => row.classList.contains("place"));
-  const rows = [["id", feature.id ?? asked.id], ...Object.entries(properties)];
+  const rows = Object.entries({ id: feature.id ?? asked.id, ...properties });
   element("feature-rows").replaceChildren();
   for (const [name, value] of rows) {
     if (name === "members" && Array.isArray(value)) {
@@ -116,7 +116,7 @@ async function goTo(item, id, known) {
     element("feature").hidden = false;
     camera.flyToBoundingSphere(sphere, {
       duration: 1,
-      offset: new Cesium.HeadingPitchRange(camera.heading, Cesium.Math.toRadians(-28), Math.max(120, sphere.radius * 4)),
+      offset: new Cesium.HeadingPitchRange(camera.heading, Cesium.Math.toRadians(-40), Math.max(150, sphere.radius * 5)),
     });
     await showDetails();
   } catch (error) {
@@ -169,7 +169,8 @@ async function findNames(text, control) {
 let water = null;   // what is drawn
 let flooding = null; // { timer, control }
 
-const WATER_COLOUR = "#2f7fb8";
+const WATER_COLOUR = typeof Cesium === "undefined" ? null : Cesium.Color.fromCssColorString("#2f7fb8").withAlpha(0.55);
+const WET_COLOUR = typeof Cesium === "undefined" ? null : Cesium.Color.fromCssColorString("#5aa9e6");
 
 function extentOf(item) {
   const box = item.extent.spatial.bbox[0];
@@ -190,7 +191,7 @@ function drawWater(item, height) {
         height, vertexFormat: Cesium.PerInstanceColorAppearance.FLAT_VERTEX_FORMAT,
         granularity: Cesium.Math.toRadians(0.02),
       }),
-      attributes: { color: Cesium.ColorGeometryInstanceAttribute.fromColor(Cesium.Color.fromCssColorString(WATER_COLOUR).withAlpha(0.55)) },
+      attributes: { color: Cesium.ColorGeometryInstanceAttribute.fromColor(WATER_COLOUR) },
     }),
     appearance: new Cesium.PerInstanceColorAppearance({ flat: true, translucent: true }),
     asynchronous: false, allowPicking: false, shadows: Cesium.ShadowMode.DISABLED,
@@ -226,11 +227,11 @@ async function askFlood(item, level, control) {
     coords: `POLYGON((${west} ${south}, ${east} ${south}, ${east} ${north}, ${west} ${north}, ${west} ${south}))`,
   };
   try {
-    const [style, answer] = await Promise.all([
-      ask(itemsUrl(item, "flood", { ...parameters, f: "style" }), control.signal),
+    const [wet, answer] = await Promise.all([
+      ask(itemsUrl(item, "flood", { ...parameters, f: "ids", limit: 0 }), control.signal),
       ask(itemsUrl(item, "flood", { ...parameters, limit: 1, skipGeometry: true }), control.signal),
     ]);
-    item.flood = style;
+    item.flood = new Set(wet.ids);
     restyle(item);
     const sum = answer.summary ?? {};
     const number = (value) => (value ?? 0).toLocaleString(language, { maximumFractionDigits: 1 });
@@ -245,25 +246,31 @@ async function askFlood(item, level, control) {
 
 /* ---- colours: what is selected before what is wet ---- */
 
+// Not by a style: an expression with ten thousand ids would be evaluated for
+// every feature of every tile. A tile is painted when it is first seen after a
+// change, by a look into a set.
 function restyle(item) {
   if (!item?.tileset) return;
-  const conditions = [];
-  const isSelected = selected?.tileset === item.tileset && selected.key !== undefined;
-  if (isSelected) {
-    const value = typeof selected.id === "number" ? String(selected.id) : JSON.stringify(String(selected.id));
-    conditions.push([`\${feature[${JSON.stringify(selected.key)}]} === ${value}`, HIGHLIGHT]);
-  }
-  const wet = item.flood?.color;
-  if (typeof wet === "string") conditions.push(["true", wet]);
-  else if (wet?.conditions) conditions.push(...wet.conditions);
-  const defines = item.flood?.defines;
-  if (conditions.length === 0) {
-    item.tileset.style = undefined;
-  } else {
-    conditions.push(["true", "color('white')"]);
-    item.tileset.style = new Cesium.Cesium3DTileStyle({ ...(defines ? { defines } : {}), color: { conditions } });
-  }
+  const id = selected?.tileset === item.tileset && selected.key !== undefined ? String(selected.id) : null;
+  const wet = item.flood ?? null;
+  item.painting = { id, wet, isPlain: id === null && wet === null };
   scene.requestRender();
+}
+
+function paintContent(item, content) {
+  for (const inner of content.innerContents ?? []) paintContent(item, inner);
+  const painting = item.painting;
+  if (!painting || content.storeyPainting === painting) return;
+  const isFresh = content.storeyPainting === undefined;
+  content.storeyPainting = painting;
+  if (isFresh && painting.isPlain) return;
+  for (let i = 0; i < content.featuresLength; i++) {
+    const feature = content.getFeature(i);
+    const id = painting.isPlain ? undefined : String(idOf(feature).id);
+    feature.color = id === undefined ? Cesium.Color.WHITE
+      : id === painting.id ? HIGHLIGHT
+      : painting.wet?.has(id) ? WET_COLOUR : Cesium.Color.WHITE;
+  }
 }
 
 function connectQuestions() {

@@ -407,6 +407,7 @@ async function loadPackage(item) {
     item.tileset = tileset;
     scene.primitives.add(tileset);
     tileset.debugShowBoundingVolume = element("boxes").checked;
+    tileset.tileVisible.addEventListener((tile) => paintContent(item, tile.content));
   } finally {
     element("loading").hidden = true;
   }
@@ -504,7 +505,7 @@ function move(right, forward) {
 
 /* ---- picking ---- */
 
-const HIGHLIGHT = "color('#ffb020')";
+const HIGHLIGHT = typeof Cesium === "undefined" ? null : Cesium.Color.fromCssColorString("#ffb020");
 let selected = null; // { tileset, key, id, feature, colour }
 
 const ID_NAMES = ["id", "gml_id", "gml:id", "gmlid", "feature_id", "objectid"];
@@ -526,7 +527,7 @@ function deselect() {
   scene.requestRender();
 }
 
-// By id, through a style: the same building stays marked when another level of
+// By id: the same building stays marked when another level of
 // detail takes its tile's place. Without an id only this one picture of it.
 function highlight(feature) {
   const { key, id } = idOf(feature);
@@ -535,7 +536,7 @@ function highlight(feature) {
   if (key) {
     restyle(packageOf(tileset));
   } else {
-    feature.color = Cesium.Color.fromCssColorString("#ffb020");
+    feature.color = HIGHLIGHT;
   }
 }
 

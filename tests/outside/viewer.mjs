@@ -53,6 +53,25 @@ export async function testViewer(url, { id = "district" } = {}) {
     await page.screenshot({ path: path.join(made, "viewer_picked.png"), timeout: 120_000 });
     return `'${name}' with ${rows.length} rows`;
   });
+  await test("viewer page tells all of what is found by name, and who stands in the water", async (expect) => {
+    if (!expect(await page.locator("#questions").isVisible(), "nothing can be asked")) return "";
+    const item = await page.evaluate(async () => {
+      const name = storey.current.id;
+      const all = await (await fetch(`collections/${name}/items?limit=200&filter=${encodeURIComponent("name IS NOT NULL")}`)).json();
+      return all.features[0] && { id: all.features[0].id, name: all.features[0].properties.name };
+    });
+    if (!expect(item, "no feature has a name")) return "";
+    await page.fill("#search", item.name);
+    await page.locator("#hits button").first().waitFor({ timeout: 60_000 });
+    await page.locator("#hits button").first().click();
+    await page.waitForFunction(() => document.querySelectorAll("#feature-rows tr").length > 5, null, { timeout: 60_000 });
+    await page.check("#flood");
+    await page.waitForFunction(() => document.querySelector("#flood-sum").textContent.length > 0, null, { timeout: 60_000 });
+    const said = await page.locator("#flood-sum").innerText();
+    expect(/\d/.test(said), `it says '${said}'`);
+    await page.uncheck("#flood");
+    return `'${item.name}'; ${said}`;
+  });
   await test("viewer page asks nobody else and complains of nothing", async (expect) => {
     const outside = log.requests.filter((one) => !one.startsWith(url) && !/^(data|blob):/.test(one));
     expect(outside.length === 0, outside.slice(0, 3).join("; "));
