@@ -145,6 +145,7 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
                             &lost)) {
             if (run->options->levels == LEVELS_DROP) {
                 figures[count].piece_count = 1; /* as it is, or not at all */
+                figures[count].mass_count = 0;
             }
             count++;
         } else if (!lose_feature(run, entry, record, &lost, err)) {

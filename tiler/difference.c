@@ -13,9 +13,12 @@ struct maps {
 };
 
 /* Areas, and the pixels that touch a building in either picture. */
-static void count_samples(const struct picture *a, const struct picture *b, uint32_t *touched,
-                          struct difference *out)
+static void count_samples(const struct difference_reference *reference, const struct picture *b,
+                          uint32_t *touched, struct difference *out)
 {
+    const struct picture *a = reference->picture;
+    uint32_t last[2] = {0, 0}; /* neighbours mostly ask the same */
+    bool is_other = false;
     const uint32_t n = a->samples;
     const size_t row = (size_t)a->image.width * n;
     uint64_t building = 0;
@@ -30,7 +33,12 @@ static void count_samples(const struct picture *a, const struct picture *b, uint
                 touched_row[x / n] = 1;
                 building++;
                 silhouette += ((left ^ right) & SCENE_BUILDING) != 0;
-                feature += left != right;
+                if (left != last[0] || right != last[1]) {
+                    is_other = left != right && !scene_is_in_group(reference->groups, left, right);
+                    last[0] = left;
+                    last[1] = right;
+                }
+                feature += is_other;
             }
         }
     }
@@ -125,7 +133,7 @@ static bool measure(const struct difference_reference *reference, const struct p
     }
     *out = (struct difference){0};
     flip_map(reference->flip, flip, maps.flip);
-    count_samples(reference->picture, picture, maps.touched, out);
+    count_samples(reference, picture, maps.touched, out);
     sum_up(maps.touched, image->width, image->height);
     average(&maps, image->width, image->height, out);
     return true;

@@ -14,6 +14,8 @@
 struct difference_reference {
     const struct picture *picture;
     const struct flip_picture *flip;
+    /* Of the package that is compared: what a group of it stands for; may be NULL. */
+    const struct scene_groups *groups;
 };
 
 struct difference {
@@ -28,7 +30,9 @@ struct difference {
     /* Areas in pixels, counted in samples. */
     double building_px;   /* a building in either picture */
     double silhouette_px; /* a building in one of them only */
-    double feature_px;    /* another feature, or none, where a building is in either */
+    /* Another feature, or none, where a building is in either. A group that the
+     * feature is in is not another. */
+    double feature_px;
 };
 
 /*

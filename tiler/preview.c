@@ -19,6 +19,7 @@ struct preview {
     const struct preview_options *options;
     struct scene *scene;
     struct scene *reference; /* the same, another, or NULL */
+    const struct scene_groups *groups;
     struct arena *run;
     struct arena kept;    /* of a shot */
     struct arena picture; /* of a view */
@@ -149,7 +150,7 @@ static bool draw_reference(struct preview *p, struct shot *shot, struct err *err
         !flip_prepare(&picture->image, &p->kept, &p->scratch, &flip, err)) {
         return false;
     }
-    shot->reference = (struct difference_reference){picture, flip};
+    shot->reference = (struct difference_reference){picture, flip, p->groups};
     return write_part(p, shot, &picture->image, "full", err);
 }
 
@@ -312,7 +313,8 @@ bool preview_run(const struct preview_options *options, struct arena *run, struc
         ok = scene_open(options->against, run, &other, err);
         p.reference = other;
     }
-    ok = ok && take_all(&p, err);
+    ok = ok && (p.reference == NULL || scene_open_groups(p.scene, &p.groups, err)) &&
+         take_all(&p, err);
     scene_close(other);
     scene_close(p.scene);
     arena_release(&p.kept);

@@ -66,7 +66,7 @@ static bool measure(const struct preview_options *options, struct scene *scene,
         !flip_prepare(&pictures[0].image, kept, scratch, &flip, err)) {
         return false;
     }
-    const struct difference_reference reference = {&pictures[0], flip};
+    const struct difference_reference reference = {&pictures[0], flip, NULL};
     return difference_measure(&reference, &pictures[1], scratch, NULL, &out->difference, err);
 }
 

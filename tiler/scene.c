@@ -247,14 +247,19 @@ double scene_ground_m(const struct scene *scene)
 
 /* ---- drawing ---- */
 
-/* 31 bits that stand for the feature wherever it is drawn, and SCENE_BUILDING. */
-static uint32_t number_of(struct text id, struct text class_name)
+uint32_t scene_number(struct text id)
 {
     const struct span bytes = {(const uint8_t *)id.data, id.size};
     const uint32_t number = (uint32_t)(digest_short(bytes) >> 33);
+    return number == 0 ? 1 : number;
+}
+
+/* What stands for the feature wherever it is drawn. */
+static uint32_t number_of(struct text id, struct text class_name)
+{
     const bool is_building = class_name.size == 0 ||
                              (class_name.size >= 8 && memcmp(class_name.data, "Building", 8) == 0);
-    return (number == 0 ? 1 : number) | (is_building ? SCENE_BUILDING : 0);
+    return scene_number(id) | (is_building ? SCENE_BUILDING : 0);
 }
 
 static const struct text *strings_of(const struct property_table *table, const char *id,

@@ -110,6 +110,21 @@ ERR_CHECKED bool scene_draw_choice(struct scene *scene, const struct scene_choic
                                    scene_draw *draw, void *drawer, struct scene_drawn *out,
                                    struct err *err);
 
+/*
+ * What the package's index says of groups that far tiles draw as one; *out is NULL
+ * where there is no index.
+ *
+ * Memory   in the arena of scene_open()
+ * Errors   those of reading features.idx
+ */
+struct scene_groups;
+ERR_CHECKED bool scene_open_groups(struct scene *scene, const struct scene_groups **out,
+                                   struct err *err);
+
+/* Whether the feature is in the group, or in one that is in it; numbers are those of
+ * scene_draw. `groups` may be NULL: it is not. */
+bool scene_is_in_group(const struct scene_groups *groups, uint32_t feature, uint32_t group);
+
 /* A tile that gives way to its children when a viewer comes near. */
 struct scene_switch {
     struct obb box; /* of the tile, earth-centred; half axes 0: a sphere */

@@ -54,6 +54,9 @@ ERR_CHECKED bool scene_open_file(struct scene *scene, struct text name, struct s
 ERR_CHECKED bool scene_open_schema(struct scene *scene, struct text name, struct scene_schema **out,
                                    struct err *err);
 
+/* The 31 bits that stand for an id; never 0. */
+uint32_t scene_number(struct text id);
+
 /* ---- volumes ---- */
 
 /* A volume in earth-centred metres: a box, or a sphere (half axes all zero). */

@@ -37,7 +37,7 @@ static struct difference compare(struct drawing *a, const struct drawing *b, flo
     struct difference out;
     arena_init(&scratch, (size_t)1 << 26);
     CHECK_OK(flip_prepare(&a->picture.image, &scratch, &scratch, &flip, &err), &err);
-    const struct difference_reference reference = {&a->picture, flip};
+    const struct difference_reference reference = {&a->picture, flip, NULL};
     CHECK_OK(difference_measure(&reference, &b->picture, &scratch, map, &out, &err), &err);
     arena_release(&scratch);
     return out;
