@@ -113,9 +113,11 @@ static const char schema_sql[] =
     "INSERT INTO gpkg_extensions VALUES"
     " ('features','footprint','gpkg_rtree_index',"
     "'http://www.geopackage.org/spec120/#extension_rtree','write-only'),"
-    " ('feature_names',NULL,'storey_names','FTS5 over the words of features.name','write-only'),"
-    " ('storey_columns',NULL,'storey_columns','names of attributes as the source spells them',"
-    "'read-write');";
+    " ('feature_names',NULL,'storey_names','FTS5 over the words of features.name','write-only');"
+    /* Listed as attributes, so that readers do not offer the other tables. */
+    "INSERT INTO gpkg_contents VALUES ('storey_columns','attributes','storey_columns',"
+    "'names of attributes as the source spells them','1970-01-01T00:00:00.000Z',"
+    "NULL,NULL,NULL,NULL,NULL);";
 
 /* Annex F.3, "RTree Spatial Indexes": a writer keeps the index in step by these. */
 static const char trigger_sql[] =

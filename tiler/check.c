@@ -470,6 +470,7 @@ static bool check_all(struct check_run *check, struct err *err)
     check_root_tileset(check, package_tileset_name(check->package));
     if (check->is_ours) {
         check_unused(check);
+        check_index(check);
     }
     if (check->is_out_of_memory) {
         return err_set(err, ERR_NOMEM, "no memory to check '%s'", check->options->path);

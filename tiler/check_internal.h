@@ -10,6 +10,7 @@
  *   check_volume.c    bounding volumes inside one another, points inside them
  *   check_gltf.c      one glb or b3dm: structure, accessors, geometry, features
  *   check_metadata.c  schemas and property tables
+ *   check_index.c     features.idx and features.gpkg against each other and the tiles
  */
 
 #include "formats/base/arena.h"
@@ -170,6 +171,11 @@ void check_schema(struct check_run *check, struct text file, const struct json_t
 void check_property_tables(struct check_run *check, struct text file,
                            const struct json_tree *tables, const struct json_tree *schema,
                            const struct check_views *views);
+
+/* ---- index and attributes (check_index.c) -------------------------------- */
+
+/* Of a package of ours, when it has them. */
+void check_index(struct check_run *check);
 
 /* ---- the tree (check_tileset.c) ----------------------------------------- */
 

@@ -423,6 +423,11 @@ bool index_entry_write(const struct record *record, const struct index_entry_mea
     if (!map_plan(&plan, &placing, layer_crs, base_z, tile, &mapped, err)) {
         return false;
     }
+    /* All at the height of its base: of a wide feature on a slope, that moves
+     * points by millimetres. */
+    for (uint32_t i = 0; i < ring_point_count(&plan.rings); i++) {
+        box3_add(&head.box, (struct vec3){placed[i].x, placed[i].y, head.box.min.z});
+    }
     const struct ground_plan local = {{placed, plan.rings.ends, plan.rings.ring_count}, NULL, 0};
     head.point = middle_of(&local, head.box);
     head.footprint_m2 = plan.area_m2;
