@@ -235,16 +235,27 @@ void feature_index_writer_close(struct feature_index_writer *writer)
 
 /* ---- boxes ---- */
 
+/* The next float up (or, of the negative, down): as nextafterf(), which costs
+ * more than all the rest of a build. */
+static float next_up(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits = (bits << 1) == 0 ? 1 : (bits >> 31) != 0 ? bits - 1 : bits + 1;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 static float outward_low(double value)
 {
     const float near = (float)value;
-    return (double)near > value ? nextafterf(near, -INFINITY) : near;
+    return (double)near > value ? -next_up(-near) : near;
 }
 
 static float outward_high(double value)
 {
     const float near = (float)value;
-    return (double)near < value ? nextafterf(near, INFINITY) : near;
+    return (double)near < value ? next_up(near) : near;
 }
 
 static void round_outward(const struct box3 *box, float side[6])
@@ -331,7 +342,27 @@ uint64_t feature_index_tree_bytes(uint32_t count)
     return feature_index_levels(count, blocks, &level_count) * BLOCK_BYTES;
 }
 
-void feature_index_tree(const struct box3 *boxes, uint32_t count, uint8_t *out)
+/* Leaves are gathered from all over memory: asked for some time ahead. */
+static void put_leaves(const struct box3 *boxes, const struct feature_index_key *order,
+                       uint32_t count, uint64_t block_number, float block[6][FEATURE_INDEX_NODE])
+{
+    enum { AHEAD = 32 };
+    const uint64_t first = block_number * FEATURE_INDEX_NODE;
+    for (uint64_t i = 0; i < FEATURE_INDEX_NODE && first + i < count; i++) {
+        float side[6];
+        const uint64_t row = first + i;
+        if (order != NULL && row + AHEAD < count) {
+            __builtin_prefetch(&boxes[order[row + AHEAD].item]);
+        }
+        round_outward(&boxes[order == NULL ? row : order[row].item], side);
+        for (size_t k = 0; k < 6; k++) {
+            block[k][i] = side[k];
+        }
+    }
+}
+
+void feature_index_tree(const struct box3 *boxes, const struct feature_index_key *order,
+                        uint32_t count, uint8_t *out)
 {
     uint64_t first[FEATURE_INDEX_LEVELS_MAX];
     uint32_t level_count;
@@ -342,17 +373,16 @@ void feature_index_tree(const struct box3 *boxes, uint32_t count, uint8_t *out)
         for (uint64_t b = 0; b < block_count; b++) {
             float block[6][FEATURE_INDEX_NODE];
             clear_block(block);
-            for (uint64_t i = 0; i < FEATURE_INDEX_NODE && b * FEATURE_INDEX_NODE + i < number;
-                 i++) {
+            if (level == 0) {
+                put_leaves(boxes, order, count, b, block);
+            }
+            for (uint64_t i = 0;
+                 level > 0 && i < FEATURE_INDEX_NODE && b * FEATURE_INDEX_NODE + i < number; i++) {
                 float side[6];
-                const uint64_t child = b * FEATURE_INDEX_NODE + i;
-                if (level == 0) {
-                    round_outward(&boxes[child], side);
-                } else {
-                    float below[6][FEATURE_INDEX_NODE];
-                    memcpy(below, out + (first[level - 1] + child) * BLOCK_BYTES, sizeof below);
-                    block_box(below, side);
-                }
+                float below[6][FEATURE_INDEX_NODE];
+                memcpy(below, out + (first[level - 1] + b * FEATURE_INDEX_NODE + i) * BLOCK_BYTES,
+                       sizeof below);
+                block_box(below, side);
                 for (size_t k = 0; k < 6; k++) {
                     block[k][i] = side[k];
                 }

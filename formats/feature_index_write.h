@@ -98,10 +98,12 @@ void feature_index_sort(struct feature_index_key *keys, struct feature_index_key
                         size_t count);
 
 /*
- * The boxes section for `count` boxes in the order of rows; `out` has
- * feature_index_tree_bytes(count) bytes. What the writer does as features come.
+ * The boxes section for `count` boxes in the order of rows (`order`; NULL: as
+ * they stand); `out` has feature_index_tree_bytes(count) bytes. What the writer
+ * does as features come.
  */
 uint64_t feature_index_tree_bytes(uint32_t count);
-void feature_index_tree(const struct box3 *boxes, uint32_t count, uint8_t *out);
+void feature_index_tree(const struct box3 *boxes, const struct feature_index_key *order,
+                        uint32_t count, uint8_t *out);
 
 #endif

@@ -209,11 +209,11 @@ static bool read_wkt(struct reading *r)
 {
     if (take_word(r, "POINT")) {
         skip_dimension(r);
-        if (!take(r, '(') || !read_position(r) || !take(r, ')')) {
-            return fail(r, ERR_SYNTAX, "a point is written POINT(longitude latitude)");
+        if (!take(r, '(')) {
+            return fail(r, ERR_SYNTAX, "'(' should stand here");
         }
         r->ends[r->ring_count++] = 1;
-        return true;
+        return read_position(r) && (take(r, ')') || fail(r, ERR_SYNTAX, "')' should stand here"));
     }
     if (take_word(r, "POLYGON")) {
         skip_dimension(r);

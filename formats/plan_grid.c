@@ -253,13 +253,19 @@ static bool fill_cells(struct plan_grid *grid, struct arena *request, struct err
     spread_edges(grid, true);
     step_back(grid->cell_first, cell_count);
     step_back(grid->row_first, grid->size);
+    /* Cells side by side without an edge between them are alike. */
     for (uint32_t cell = 0; cell < cell_count; cell++) {
-        if (grid->cells[cell] != CELL_BORDER) {
-            const struct vec2 middle = {grid->min_x + (cell % grid->size + 0.5) / grid->cells_per_x,
-                                        grid->min_y +
-                                            (cell / grid->size + 0.5) / grid->cells_per_y};
-            grid->cells[cell] = is_inside(grid, middle) ? CELL_INSIDE : CELL_OUTSIDE;
+        const bool goes_on = cell % grid->size > 0 && grid->cells[cell - 1] != CELL_BORDER;
+        if (grid->cells[cell] == CELL_BORDER) {
+            continue;
         }
+        if (goes_on) {
+            grid->cells[cell] = grid->cells[cell - 1];
+            continue;
+        }
+        const struct vec2 middle = {grid->min_x + (cell % grid->size + 0.5) / grid->cells_per_x,
+                                    grid->min_y + (cell / grid->size + 0.5) / grid->cells_per_y};
+        grid->cells[cell] = is_inside(grid, middle) ? CELL_INSIDE : CELL_OUTSIDE;
     }
     return true;
 }

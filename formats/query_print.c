@@ -542,6 +542,25 @@ static bool print_flat(struct printing *p, const struct query_result *result, st
     return true;
 }
 
+/* An id that needs no escapes, as nearly all, in one piece: there may be a
+ * hundred thousand. */
+static void print_id(struct buf *out, struct text id)
+{
+    for (size_t i = 0; i < id.size; i++) {
+        const unsigned char c = (unsigned char)id.data[i];
+        if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {
+            json_write_text(out, id);
+            return;
+        }
+    }
+    uint8_t *at = buf_extend(out, id.size + 2);
+    if (at != NULL) {
+        at[0] = '"';
+        memcpy(at + 1, id.data, id.size);
+        at[id.size + 1] = '"';
+    }
+}
+
 static void print_ids(struct printing *p, const struct query_result *result)
 {
     buf_add_byte(p->out, '{');
@@ -552,7 +571,7 @@ static void print_ids(struct printing *p, const struct query_result *result)
         if (i > 0) {
             buf_add_byte(p->out, ',');
         }
-        json_write_text(p->out, feature_index_id(p->target->index, result->hits[i].row));
+        print_id(p->out, feature_index_id(p->target->index, result->hits[i].row));
     }
     buf_add_text(p->out, "]}\n");
 }

@@ -422,6 +422,9 @@ static bool prepare_sql(struct asking *a)
 
 static bool meets_box(const struct asking *a, uint32_t row)
 {
+    if (a->box_count == 0) {
+        return true;
+    }
     const struct box3 box = feature_index_box(a->index, row);
     for (size_t i = 0; i < a->box_count; i++) {
         const struct box3 *b = &a->boxes[i];
@@ -430,7 +433,7 @@ static bool meets_box(const struct asking *a, uint32_t row)
             return true;
         }
     }
-    return a->box_count == 0;
+    return false;
 }
 
 static bool meets_heights(const struct asking *a, uint32_t row)
@@ -479,30 +482,43 @@ static double depth_at(const struct asking *a, uint32_t row)
            (double)load_f32(at + (a->query->is_ellipsoidal ? ROW_BASE : ROW_BASE_LOCAL));
 }
 
-static void wet_storeys(const struct asking *a, uint32_t row, double depth_m,
-                        struct query_depth *out, double *out_m2)
+/* Floors that the source gave, one by one. */
+static uint32_t count_wet_floors(const struct asking *a, uint32_t row, double depth_m)
 {
     struct feature_index_row about;
     feature_index_row(a->index, row, &about);
-    uint32_t wet = about.storeys_below;
-    if (about.floors == FEATURE_INDEX_NONE) { /* all alike */
-        const double height_m = about.top_m - about.base_m;
-        const double floors =
-            height_m > 0 ? ceil(depth_m * about.storeys_above / height_m) : about.storeys_above;
-        wet += (uint32_t)fmin(floors, about.storeys_above);
-    } else {
-        double floor_m;
-        for (int storey = 1;
-             storey <= (int)about.storeys_above &&
-             feature_index_floor(a->index, &about, storey, &floor_m) && floor_m < depth_m;
-             storey++) {
-            wet++;
-        }
+    uint32_t wet = 0;
+    double floor_m;
+    for (int storey = 1;
+         storey <= (int)about.storeys_above &&
+         feature_index_floor(a->index, &about, storey, &floor_m) && floor_m < depth_m;
+         storey++) {
+        wet++;
+    }
+    return wet;
+}
+
+/* A whole city may stand in the water: no more of a row is read than is needed. */
+static void wet_storeys(const struct asking *a, uint32_t row, double depth_m,
+                        struct query_depth *out, double *out_m2)
+{
+    const uint8_t *at = a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+    const uint32_t above = bytes_load_u16le(at + ROW_ABOVE);
+    const uint32_t below = bytes_load_u16le(at + ROW_BELOW);
+    const double area_m2 = (double)load_f32(at + ROW_AREA);
+    uint32_t wet;
+    if (bytes_load_u32le(at + ROW_FLOORS) != FEATURE_INDEX_NONE) {
+        wet = count_wet_floors(a, row, depth_m);
+    } else { /* all alike */
+        const double height_m = (double)load_f32(at + ROW_TOP) - (double)load_f32(at + ROW_BASE);
+        const double floors = height_m > 0 ? depth_m * above / height_m : above;
+        wet = floors < above ? (uint32_t)floors : above;
+        wet += wet < above && wet < floors;
     }
     out->depth_m = depth_m;
-    out->wet_count = wet;
-    out->dry_count = about.storeys_above + about.storeys_below - wet;
-    *out_m2 = about.footprint_m2;
+    out->wet_count = wet + below;
+    out->dry_count = above - wet;
+    *out_m2 = isfinite(area_m2) ? area_m2 : 0;
 }
 
 static void add_sum(void *taker, size_t column, const struct geopackage_value *value)
@@ -528,7 +544,9 @@ static bool flood_hit(struct asking *a, struct query_hit *hit)
     sums->dry_storeys += hit->water.dry_count;
     sums->wet_footprint_m2 += area_m2;
     sums->wet_floor_m2 += area_m2 * hit->water.wet_count;
-    sums->depth_max_m = fmax(sums->depth_max_m, hit->water.depth_m);
+    if (hit->water.depth_m > sums->depth_max_m) {
+        sums->depth_max_m = hit->water.depth_m;
+    }
     bool found;
     return a->query->sum_count == 0 ||
            geopackage_row(a->attributes, hit->row, add_sum, a, &found, a->err) || stop(a);

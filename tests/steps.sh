@@ -32,6 +32,7 @@ packages_test=(
     proj-bin                                    # cs2cs judges coordinates
     chromium                                    # CesiumJS and three.js in a real browser
     nginx openssl                               # storeyd behind a real proxy
+    gdal-bin                                    # judges features.gpkg
     curl gzip time unzip zip
 )
 

@@ -403,7 +403,7 @@ static void writer__makes_the_tree_that_feature_index_tree_makes(void)
     open_city(&city, 1234);
     const size_t size = (size_t)feature_index_tree_bytes(1234);
     uint8_t *tree = malloc(size);
-    feature_index_tree(city.boxes, 1234, tree);
+    feature_index_tree(city.boxes, NULL, 1234, tree);
     CHECK_EQ(city.index.section[SECTION_BOXES].bytes, size);
     CHECK(memcmp(city.index.section[SECTION_BOXES].data, tree, size) == 0);
     free(tree);

@@ -11,6 +11,7 @@ import path from "node:path";
 import { testBadInput } from "../cli/bad_input.mjs";
 import { testLimits } from "../cli/limits.mjs";
 import { testRepeatable } from "../cli/repeatable.mjs";
+import { testAttributeFile } from "./attributes.mjs";
 import { testCesium } from "./cesium.mjs";
 import { attributesById, heights, writeControl } from "./control.mjs";
 import { testFeatures } from "./features.mjs";
@@ -94,6 +95,9 @@ async function judgePackages() {
     });
   }
   for (const name of ["control", "control-plain", "control-meshopt", "control-1.0"]) await testAttributes(name);
+  for (const { name, where } of packages.filter((one) => ["control", "district"].includes(one.name))) {
+    await testAttributeFile(where, name, rowsOf[name]);
+  }
   await test("every form holds the same features", (expect) => {
     const ids = [...rowsOf.district.keys()].sort().join("\n");
     for (const name of ["archive.3tz", "district-1.0", "district-deep"]) {
