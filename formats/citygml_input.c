@@ -153,12 +153,12 @@ static bool find_member(struct citygml *reader, struct err *err)
             continue;
         }
         uint64_t begin = found;
-        while (begin > at && bytes.data[begin] != '<' && !is_blank(bytes.data[begin])) {
+        while (begin > at && bytes.data[begin] != '<' && bytes.data[begin] > ' ') {
             begin--;
         }
         /* "featureMembers" holds all of them: it ends with the file. */
-        if (bytes.data[begin] != '<' || found + size >= bytes.size ||
-            bytes.data[found + size] == 's') {
+        if (bytes.data[begin] != '<' || bytes.data[begin + 1] == '/' ||
+            found + size >= bytes.size || bytes.data[found + size] == 's') {
             continue;
         }
         const int name_size = (int)(found + size - begin - 1);

@@ -182,10 +182,17 @@ static void on_end(void *context, const xmlChar *local, const xmlChar *prefix, c
 static void on_text(void *context, const xmlChar *text, int size)
 {
     struct xml *xml = context;
-    if (!xml->is_stopped) {
+    if (!xml->is_stopped && size > 0) { /* an empty CDATA section says nothing */
         xml->last_event = xml->pushed;
         xml->handler->text(xml->context, (const char *)text, (size_t)size);
     }
+}
+
+/* What libxml2 would print to the terminal. */
+static void say_nothing(void *context, const char *format, ...)
+{
+    (void)context;
+    (void)format;
 }
 
 static void on_entity(void *context, const xmlChar *name, int type, const xmlChar *public_id,
@@ -246,6 +253,7 @@ static void begin(struct xml *xml)
 static bool open_parser(struct xml *xml, struct err *err)
 {
     xmlInitParser();
+    xmlSetGenericErrorFunc(NULL, say_nothing); /* of this thread */
     xml->sax = (xmlSAXHandler){
         .initialized = XML_SAX2_MAGIC,
         .startElementNs = on_start,

@@ -606,6 +606,84 @@ static void citygml__survives_every_failing_allocation(void)
     CHECK(has_ended);
 }
 
+/* ---- files ---- */
+
+static void visit_box(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_TEXT_IS(value_of(feature, "usage")->text, "411");
+    CHECK_TEXT_IS(value_of(feature, "usage_text")->text, "\xE4\xBD\x8F\xE5\xAE\x85");
+    CHECK_EQ(feature->polygon_count, 6);
+    CHECK_EQ(feature->shell_count, 1);
+    CHECK_EQ(feature->vertex_count, 8);
+}
+
+/* Reads a file; true when it gives the box and nothing is lost. */
+static bool reads_whole(const char *path, visit_fn visit)
+{
+    struct report report;
+    struct counts counts = {0};
+    struct source *source = NULL;
+    struct err err;
+    CHECK_OK(report_open(&report, NULL, &err), &err);
+    const bool is_open = source_open(path, &plain, &report, &source, &err);
+    if (is_open) {
+        read_all(source, &report, &counts, visit);
+        source_close(source);
+    }
+    CHECK(is_open || err.message[0] != '\0');
+    CHECK(counts.lost == 0 || counts.first_lost.message[0] != '\0');
+    CHECK(counts.lost == 0 || counts.first_lost.source[0] != '\0');
+    CHECK_OK(report_close(&report, &err), &err);
+    return is_open && counts.lost == 0 && counts.features == 1;
+}
+
+static void citygml__finds_what_codes_mean_beside_the_file(void)
+{
+    CHECK(reads_whole(CHECK_FIXTURES "/minimal/box.gml", visit_box));
+}
+
+static void citygml__does_with_broken_files_what_their_names_say(void)
+{
+    static const char *const names[] = {
+        "n_citygml_truncated",         "n_citygml_no_coordinate",
+        "n_citygml_tags_cross",        "n_citygml_two_of_three_coordinates",
+        "n_citygml_entity",            "n_citygml_other_root",
+        "n_citygml_only_half_a_root",  "y_citygml_byte_order_mark",
+        "y_citygml_utf16",             "y_citygml_says_utf8_is_gbk",
+        "y_citygml_undeclared_prefix", "y_citygml_blank_lines_first",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/broken/%s.gml", CHECK_FIXTURES, names[i]);
+        if (reads_whole(path, NULL) != (names[i][0] == 'y')) {
+            fail_msg("%s is %s", names[i], names[i][0] == 'y' ? "not read" : "read");
+        }
+    }
+}
+
+/* Every byte of a small file changed in turn: reading ends, and says something
+ * when it does not give what was there. */
+static void citygml__survives_any_changed_byte(void)
+{
+    static const char whole[] = HEAD ENVELOPE MEMBER(TWO "</b:Building>") "<a:appearanceMember>" DRESS
+                                                                          "</a:appearanceMember>"
+        TAIL;
+    static const char changes[] = {'<', '>', '"', '\0', '\xFF', '9', ' '};
+    char text[sizeof whole];
+    for (size_t i = 0; i + 1 < sizeof whole; i++) {
+        struct report report;
+        struct counts counts = {0};
+        struct err err;
+        memcpy(text, whole, sizeof whole);
+        text[i] = changes[i % sizeof changes];
+        const struct span bytes = {(const uint8_t *)text, sizeof whole - 1};
+        const bool ok = read_bytes(bytes, &plain, &report, &counts, NULL, &err);
+        CHECK(ok || err.message[0] != '\0');
+        CHECK(counts.features + counts.lost <= 3);
+    }
+}
+
 /* ---- the same city in two formats ---- */
 
 /* What one feature amounts to. */
@@ -726,4 +804,7 @@ CHECK_MAIN(CHECK_TEST(citygml__reads_the_smallest_file),
            CHECK_TEST(citygml__refuses_entities_and_other_roots),
            CHECK_TEST(citygml__fails_on_every_truncation),
            CHECK_TEST(citygml__survives_every_failing_allocation),
+           CHECK_TEST(citygml__finds_what_codes_mean_beside_the_file),
+           CHECK_TEST(citygml__does_with_broken_files_what_their_names_say),
+           CHECK_TEST(citygml__survives_any_changed_byte),
            CHECK_TEST(citygml__gives_the_same_city_as_cityjson))

@@ -2,7 +2,7 @@
 //
 // real.mjs - real city files: tiled, judged, and every object accounted for.
 //
-//   node tests/outside/real.mjs [FILE...]      without names, every CityJSON under ../shared/data
+//   node tests/outside/real.mjs [FILE...]      without names, every CityJSON and CityGML under ../shared/data
 import fs from "node:fs";
 import path from "node:path";
 import { isMain, made, report, shared, skip, test } from "./judge.mjs";
@@ -45,6 +45,52 @@ export function readObjects(file) {
   return objects;
 }
 
+/** Every CityGML document below a folder, broken ones and dictionaries left out. */
+export function findCityGml(folder) {
+  const out = [];
+  for (const name of fs.readdirSync(folder, { recursive: true })) {
+    if (!/\.(gml|xml|citygml)$/.test(name) || /robustness|codelists/.test(name)) continue;
+    const file = path.join(folder, name);
+    if (fs.readFileSync(file, "latin1").slice(0, 8192).includes("opengis.net/citygml")) out.push(file);
+  }
+  return out.sort();
+}
+
+const gmlClasses = new Set(("Building BuildingPart BuildingInstallation IntBuildingInstallation BuildingFurniture BuildingRoom BuildingUnit Room Storey " +
+  "Bridge BridgePart Tunnel TunnelPart Road Railway Square Track PlantCover SolitaryVegetationObject CityFurniture WaterBody LandUse " +
+  "ReliefFeature TINRelief GenericCityObject").split(" "));
+const gmlFaces = new Set(["Polygon", "PolygonPatch", "Triangle", "Rectangle"]);
+
+/** As readObjects(), of CityGML, by its tags alone: an object is drawn where a face or a link to one stands in a lodN property of its own. */
+export function readGmlObjects(file) {
+  const objects = new Map();
+  const stack = [];
+  for (const [, close, name, rest, empty] of fs.readFileSync(file, "utf8").matchAll(/<(\/?)(?:[\w.-]+:)?([\w.-]+)((?:\s[^<>]*?)?)(\/?)>/g)) {
+    if (close) {
+      stack.pop();
+      continue;
+    }
+    const above = stack.at(-1) ?? { id: null, lod: -1 };
+    const here = { id: above.id, lod: above.lod };
+    const lod = /^lod([0-4])(?!TerrainIntersection|MultiCurve)[A-Z]/.exec(name);
+    if (lod) here.lod = Number(lod[1]);
+    else if (name === "tin") here.lod = 0;
+    if (gmlClasses.has(name)) {
+      const id = /\bid\s*=\s*["']([^"']*)["']/.exec(rest)?.[1] ?? `without an id ${objects.size}`;
+      objects.set(id, { level: -1, children: [] });
+      objects.get(above.id)?.children.push(id);
+      here.id = id;
+      here.lod = -1;
+    }
+    const isFace = gmlFaces.has(name) || (/surfaceMember|baseSurface/.test(name) && /href/.test(rest));
+    const object = objects.get(here.id);
+    if (isFace && object && here.lod > object.level) object.level = here.lod;
+    if (!empty) stack.push(here);
+  }
+  for (const id of [...objects.keys()]) if (id.startsWith("without an id")) objects.delete(id);
+  return objects;
+}
+
 /** Level and feature of every line of a --report file. */
 export function readReport(file) {
   const rows = [];
@@ -81,7 +127,7 @@ export async function testReal(file, { options = [], tag = "" } = {}) {
     const arguments_ = [file, "-o", out, "--report", csv, "--max-loss", "1", "--log", "json", ...options];
     let done = run("storey", ["tile", ...arguments_]);
     if (done.status === 1 && /--crs/.test(done.stderr)) done = run("storey", ["tile", ...arguments_, "--crs", somewhere, "--vertical", "ellipsoid"]);
-    const objects = readObjects(file);
+    const objects = /json/.test(path.extname(file)) ? readObjects(file) : readGmlObjects(file);
     const drawn = [...objects].filter(([, o]) => o.level >= 0);
     const reported = new Map(readReport(csv).map((row) => [row.feature, row]));
     if (done.status === 1 && !fs.existsSync(out)) {
@@ -127,8 +173,16 @@ export async function testAllReal() {
   }
 }
 
+export async function testAllGml() {
+  if (!fs.existsSync(shared)) return;
+  for (const file of findCityGml(shared)) await testReal(file);
+}
+
 if (isMain(import.meta.url)) {
   if (process.argv.length > 2) for (const file of process.argv.slice(2)) await testReal(path.resolve(file));
-  else await testAllReal();
+  else {
+    await testAllReal();
+    await testAllGml();
+  }
   report();
 }

@@ -19,7 +19,7 @@ import { testGltf } from "./gltf.mjs";
 import { made, report, test } from "./judge.mjs";
 import { run, serve, tile, tilesets } from "./programs.mjs";
 import { testProxy } from "./proxy.mjs";
-import { testAllReal } from "./real.mjs";
+import { testAllGml, testAllReal } from "./real.mjs";
 import { testServer } from "./server.mjs";
 import { testThree } from "./three.mjs";
 import { testTree } from "./tree.mjs";
@@ -141,7 +141,10 @@ if (wants("made") || wants("browser")) {
   await judgePackages();
 }
 if (wants("browser")) await judgeInBrowser();
-if (wants("real")) await testAllReal();
+if (wants("real")) {
+  await testAllReal();
+  await testAllGml();
+}
 if (wants("cli")) {
   await testBadInput();
   await testRepeatable();
