@@ -945,7 +945,8 @@ bool json_escaped_is(struct json_string string, const char *word)
     while (at < string.raw.size) {
         char piece[4];
         const size_t length = next_piece(string.raw, &at, piece);
-        if (strncmp(word, piece, length) != 0) {
+        /* No word has a NUL in it: one here would lead past its end. */
+        if (piece[0] == '\0' || strncmp(word, piece, length) != 0) {
             return false;
         }
         word += length;

@@ -383,7 +383,27 @@ static void json__passes_the_test_suite(void)
     CHECK(count >= 300);
 }
 
+/* An escaped NUL is not the end of the word that is asked for. */
+static void json_string_is__tells_a_nul_from_the_end(void)
+{
+    static const char text[] = "[\"a\\u0000b\",\"a\\u0000\",\"\\u0000\",\"a\"]";
+    static const char word[] = "a\0b"; /* what stands behind the word must not be looked at */
+    struct json json;
+    struct json_string string;
+    struct err err;
+    bool is_end;
+    json_init(&json, (struct span){(const uint8_t *)text, sizeof text - 1}, NULL);
+    CHECK_OK(json_enter(&json, JSON_ARRAY, &err), &err);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_OK(json_next_element(&json, &is_end, &err), &err);
+        CHECK_OK(json_string(&json, &string, &err), &err);
+        CHECK(json_string_is(string, word) == (i == 3));
+        CHECK(!json_string_is(string, ""));
+    }
+}
+
 CHECK_MAIN(CHECK_TEST(json__reads_a_small_document),
+           CHECK_TEST(json_string_is__tells_a_nul_from_the_end),
            CHECK_TEST(json_skip__names_the_place_of_every_fault),
            CHECK_TEST(json_skip__refuses_a_million_levels),
            CHECK_TEST(json_skip__takes_all_levels_that_are_allowed),
