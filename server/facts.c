@@ -10,7 +10,10 @@
 #include "formats/tileset.h"
 
 /* A root tileset.json beyond this is no root. */
-enum { TILESET_BYTES_MAX = 256 << 20, MANIFEST_BYTES_MAX = 512 << 20 };
+enum { TILESET_BYTES_MAX = 256 << 20 };
+/* A manifest names every file: of a million tiles it is a hundred megabytes, which
+ * nobody wants to wait for. A larger one than this is believed to be one. */
+enum { MANIFEST_READ_MAX = 256 << 10 };
 
 /* ---- extent ---- */
 
@@ -74,6 +77,7 @@ static bool read_storey(struct json *json, struct arena *run, struct facts *fact
     struct json_string key;
     bool is_end;
     bool ok = json_enter(json, JSON_OBJECT, err);
+    facts->says_storey = true;
     while (ok && (ok = json_next_member(json, &key, &is_end, err)) && !is_end) {
         const enum json_kind kind = json_peek(json);
         double value;
@@ -134,11 +138,18 @@ static bool read_manifest(const struct package *package, struct buf *json, struc
 {
     struct err ignored;
     struct manifest manifest;
-    if (!package_is_ours(package) ||
-        !package_load(package, text_of(MANIFEST_NAME), json, &ignored)) {
+    struct package_member member;
+    if (!package_find(package, text_of(MANIFEST_NAME), &member, &ignored) || !member.is_found) {
         return true;
     }
-    if (!manifest_read(buf_span(json), scratch, &manifest, &ignored)) {
+    const uint64_t bytes = member.bytes;
+    package_member_release(&member);
+    if (bytes > MANIFEST_READ_MAX) {
+        facts->is_ours = facts->says_storey;
+        return true;
+    }
+    if (!package_load(package, text_of(MANIFEST_NAME), json, &ignored) ||
+        !manifest_read(buf_span(json), scratch, &manifest, &ignored)) {
         return true;
     }
     facts->is_ours = true;
@@ -190,7 +201,7 @@ bool facts_read(const struct package *package, struct arena *run, struct arena *
     }
     buf_release(&json);
     arena_reset(scratch, mark);
-    buf_init(&json, MANIFEST_BYTES_MAX);
+    buf_init(&json, MANIFEST_READ_MAX);
     ok = ok && read_manifest(package, &json, run, scratch, &facts, err);
     buf_release(&json);
     arena_reset(scratch, mark);

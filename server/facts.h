@@ -7,7 +7,8 @@
  *
  * They come from tileset.json (the root's volume; `extras.storey` of the asset,
  * the tileset or the root tile) and from the manifest of a package of ours.
- * Whatever is missing there is simply not told.
+ * Whatever is missing there is simply not told. A manifest of a large package is
+ * not read: a million tiles open in milliseconds.
  */
 
 #include "formats/base/arena.h"
@@ -19,6 +20,7 @@ struct package;
 struct facts {
     struct text title; /* or empty */
     bool is_ours;      /* made by storey */
+    bool says_storey;  /* has extras of ours */
     bool has_extent;
     double extent_deg_m[6]; /* west, south, low, east, north, high; CRS84h; loose */
     bool has_ground_height;

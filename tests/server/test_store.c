@@ -75,6 +75,23 @@ static void store_open__reads_the_facts(void)
     served_close(&served);
 }
 
+/* The list of a million files is not what opening waits for. */
+static void store_open__believes_a_large_manifest(void)
+{
+    static char large[300 << 10];
+    served_open(&served);
+    memset(large, ' ', sizeof large);
+    served_write(served.plain, "manifest.json", large, sizeof large);
+    open_store(served.plain);
+    CHECK(store_facts(store)->is_ours); /* its tileset.json has our extras */
+    close_store();
+    served_write(served.plain, "manifest.json", large, 1000);
+    open_store(served.plain);
+    CHECK(!store_facts(store)->is_ours);
+    close_store();
+    served_close(&served);
+}
+
 static void store_open__says_what_is_missing(void)
 {
     served_open(&served);
@@ -362,17 +379,16 @@ static void damaged_members__fail_their_checksum(void)
     served_close(&served);
 }
 
-CHECK_MAIN(CHECK_TEST(store_open__reads_the_facts), CHECK_TEST(store_open__says_what_is_missing),
-           CHECK_TEST(views__are_the_bytes_that_were_packed),
-           CHECK_TEST(deflate_members__go_out_as_gzip),
-           CHECK_TEST(zstd_members__go_out_as_they_are),
-           CHECK_TEST(etags__tell_codings_apart_and_stay),
-           CHECK_TEST(codings__that_are_refused_are_told),
-           CHECK_TEST(immutable__are_content_named_tiles_of_ours),
-           CHECK_TEST(store_may_serve__keeps_the_attributes_back),
-           CHECK_TEST(cache__forgets_but_not_what_is_in_use),
-           CHECK_TEST(cache__drops_what_no_catalogue_serves),
-           CHECK_TEST(cut_archives__fail_and_the_process_lives),
-           CHECK_TEST(store_guard_maps__puts_zeros_beyond_a_cut),
-           CHECK_TEST(cut_files__fail_and_whole_ones_come_back),
-           CHECK_TEST(damaged_members__fail_their_checksum))
+CHECK_MAIN(
+    CHECK_TEST(store_open__reads_the_facts), CHECK_TEST(store_open__believes_a_large_manifest),
+    CHECK_TEST(store_open__says_what_is_missing), CHECK_TEST(views__are_the_bytes_that_were_packed),
+    CHECK_TEST(deflate_members__go_out_as_gzip), CHECK_TEST(zstd_members__go_out_as_they_are),
+    CHECK_TEST(etags__tell_codings_apart_and_stay), CHECK_TEST(codings__that_are_refused_are_told),
+    CHECK_TEST(immutable__are_content_named_tiles_of_ours),
+    CHECK_TEST(store_may_serve__keeps_the_attributes_back),
+    CHECK_TEST(cache__forgets_but_not_what_is_in_use),
+    CHECK_TEST(cache__drops_what_no_catalogue_serves),
+    CHECK_TEST(cut_archives__fail_and_the_process_lives),
+    CHECK_TEST(store_guard_maps__puts_zeros_beyond_a_cut),
+    CHECK_TEST(cut_files__fail_and_whole_ones_come_back),
+    CHECK_TEST(damaged_members__fail_their_checksum))
