@@ -30,6 +30,7 @@ struct server {
     struct catalogue_options catalogue_options;
     struct catalogue_current current;
     struct access_log log;
+    struct stat keys_seen; /* the keys file as it was when it was last read */
     struct usage *usage;
     int64_t saved_s; /* when the account was last written */
     struct http *http;
@@ -100,6 +101,21 @@ static void reload(struct server *server)
     show_notes(server);
 }
 
+/* True when the keys file is another than at the last look, or was written since. */
+static bool keys_have_changed(struct server *server)
+{
+    struct stat now;
+    const struct stat *seen = &server->keys_seen;
+    if (server->options.keys == NULL || stat(server->options.keys, &now) != 0) {
+        return false;
+    }
+    const bool is_other =
+        now.st_dev != seen->st_dev || now.st_ino != seen->st_ino || now.st_size != seen->st_size ||
+        now.st_mtim.tv_sec != seen->st_mtim.tv_sec || now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec;
+    server->keys_seen = now;
+    return is_other;
+}
+
 /* A keys file that is broken now leaves the old keys in force. */
 static void reload_keys(struct server *server)
 {
@@ -108,6 +124,7 @@ static void reload_keys(struct server *server)
     if (server->options.keys == NULL) {
         return;
     }
+    (void)keys_have_changed(server); /* looked at before it is read */
     if (!access_open(server->options.keys, false, &access, &err)) {
         print_error(&err);
         fprintf(stderr, "storeyd: the keys stay as they were\n");
@@ -122,7 +139,11 @@ static void watch_packages(struct server *server)
     struct catalogue *now = catalogue_current_hold(&server->current);
     const bool is_stale = catalogue_is_stale(now, &server->catalogue_options);
     catalogue_drop(now);
-    if (is_stale) {
+    const bool has_other_keys = keys_have_changed(server);
+    if (has_other_keys) {
+        reload_keys(server);
+    }
+    if (is_stale || has_other_keys) {
         reload(server);
     }
 }
@@ -314,6 +335,7 @@ static bool serve_until_told(struct server *server, const sigset_t *signals, str
 static bool serve(struct server *server, const sigset_t *signals, struct err *err)
 {
     const char *log = server->options.is_quiet ? "/dev/null" : server->options.access_log;
+    (void)keys_have_changed(server);
     if (!access_open(server->options.keys, server->options.allows_download,
                      &server->catalogue_options.access, err) ||
         !usage_open(server->options.usage, (int64_t)time(NULL), &server->usage, err) ||

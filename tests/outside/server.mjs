@@ -321,6 +321,81 @@ async function testUnits() {
   });
 }
 
+const makeKey = (name) => {
+  const { stdout } = spawnSync(program("storeyd"), ["--make-key", name], { encoding: "utf8" });
+  const [, key, line, secret] = /nowhere:\s+(\S+)\n.*\n\s+(\{.*\})\n.*\n\s+(".*")/.exec(stdout);
+  return { key, line: JSON.parse(line), secret: JSON.parse(`{${secret}}`).token_secret };
+};
+
+// What an office does with its keys: hands them out, narrows them, takes them back, makes mistakes.
+async function testKeys() {
+  const folder = folderOf("keys");
+  writePackage(path.join(folder, "other"), "o");
+  const file = path.join(here, "keys.json");
+  const [office, works] = [makeKey("flood office"), makeKey("public works")];
+  const write = (keys) => {
+    fs.writeFileSync(`${file}.next`, typeof keys === "string" ? keys : JSON.stringify({ token_secret: office.secret, keys }));
+    fs.renameSync(`${file}.next`, file);
+  };
+  const narrow = { ...office.line, scopes: ["tiles"], packages: ["city"] };
+  write([narrow, works.line]);
+  const server = await serve([folder], ["--quiet", "--keys", file]);
+  const city = `${server.url}${tileOf("a")}`;
+  const other = `${server.url}/collections/other/3dtiles/tiles/0-${"o".repeat(32)}.bin`;
+  const bearer = (key) => ({ headers: { Authorization: `Bearer ${key}` } });
+  const status = async (...args) => (await fetch(...args)).status;
+  const until = async (wanted, ...args) => {
+    let found;
+    for (let i = 0; i < 60 && (found = await status(...args)) !== wanted; i++) await sleep(100);
+    return found;
+  };
+  let token;
+  await test("keys: 401 without one, 200 in scope, 403 beyond it", async (expect) => {
+    const none = await fetch(city);
+    expect(none.status === 401 && /^Bearer/.test(none.headers.get("www-authenticate")), `no key: ${none.status} ${none.headers.get("www-authenticate")}`);
+    expect((await status(city, bearer("guess"))) === 401, "a guess");
+    const answer = await fetch(city, bearer(office.key));
+    expect(answer.status === 200 && /private/.test(answer.headers.get("cache-control")), `a key: ${answer.status} ${answer.headers.get("cache-control")}`);
+    expect((await status(city, { headers: { "X-API-Key": office.key } })) === 200, "X-API-Key");
+    expect((await status(`${city}?access_token=${office.key}`)) === 200, "access_token");
+    expect((await status(other, bearer(office.key))) === 403, "another package");
+    expect((await status(`${server.url}/collections/city/package.3tz`, bearer(office.key))) === 403, "another scope");
+    expect((await status(other, bearer(works.key))) === 200, "the other key");
+  });
+  await test("a token of the endpoint is good for its package", async (expect) => {
+    const answer = await (await fetch(`${server.url}/v1/assets/city/endpoint`, bearer(works.key))).json();
+    token = answer.accessToken;
+    expect(answer.type === "3DTILES" && /\/collections\/city\/3dtiles\//.test(answer.url), JSON.stringify(answer).slice(0, 200));
+    expect((await status(answer.url, bearer(token))) === 200 && (await status(`${city}?access_token=${token}`)) === 200, "the city");
+    expect((await status(other, bearer(token))) === 403, "another package");
+    expect((await status(city, bearer(`${token.slice(0, -2)}AA`))) === 401 || token.endsWith("AA"), "altered");
+  });
+  await test("a broken keys file is told with its line and changes nothing", async (expect) => {
+    write('{\n  "keys": [\n    {"name": "x", "scopes": ["everything"]}\n  ]\n}');
+    for (let i = 0; i < 60 && !/stay as they were/.test(server.said()); i++) await sleep(100);
+    expect(/keys\.json:3:\d+: /.test(server.said()) && /stay as they were/.test(server.said()), server.said().slice(-300));
+    expect((await status(city, bearer(office.key))) === 200, "the old key");
+    expect(!server.said().includes(office.secret), "the secret is printed");
+  });
+  await test("a key that is taken out is none, and its tokens with it: without a signal", async (expect) => {
+    write([narrow]);
+    expect((await until(401, other, bearer(works.key))) === 401, "the key still opens");
+    expect((await status(city, bearer(token))) === 401, "its token still opens");
+    expect((await status(city, bearer(office.key))) === 200, "the key that stayed");
+  });
+  await test("a key has its rate: 429, then again", async (expect) => {
+    write([{ ...narrow, requests_per_second: 5 }]);
+    server.signal("SIGHUP");
+    expect((await until(429, city, bearer(office.key))) === 429, "never 429");
+    const late = await fetch(city, bearer(office.key));
+    const wait = Number(late.headers.get("retry-after"));
+    expect(late.status === 429 && wait >= 1 && late.headers.get("ratelimit-limit") === "5", `${late.status} ${wait} ${late.headers.get("ratelimit-limit")}`);
+    await sleep(wait * 1000);
+    expect((await status(city, bearer(office.key))) === 200, "not recovered");
+  });
+  await server.stop();
+}
+
 const curl = (...args) => {
   const done = spawnSync("curl", ["-s", "--max-time", "10", ...args], { encoding: "latin1", maxBuffer: 64 << 20 });
   if (done.error) throw skip("curl is not installed");
@@ -395,6 +470,7 @@ export async function testServer() {
   fs.mkdirSync(here, { recursive: true });
   await testUnits();
   await testCurl();
+  await testKeys();
   await testLog();
   await testDamage();
   await testDrain();
