@@ -20,7 +20,7 @@ import { made, report, test } from "./judge.mjs";
 import { run, serve, tile, tilesets } from "./programs.mjs";
 import { testProxy } from "./proxy.mjs";
 import { testAllGml, testAllReal } from "./real.mjs";
-import { testServer } from "./server.mjs";
+import { serveWithToken, testServer } from "./server.mjs";
 import { testThree } from "./three.mjs";
 import { testTree } from "./tree.mjs";
 import { testViewer } from "./viewer.mjs";
@@ -124,11 +124,19 @@ async function judgeInBrowser() {
   ]
     .map((one) => ({ ...one, url: urls[one.name] }))
     .filter(({ url }) => url);
+  // CesiumJS hands the token of a root on to all that hangs below it.
+  const locked = await serveWithToken([packages.find(({ name }) => name === "control").where], "control");
+  await test("a tileset without its token is 401", async (expect) => {
+    const { status } = await fetch(locked.url);
+    expect(status === 401, `status ${status}`);
+  });
+  served.push({ name: "control-token", url: `${locked.url}?${locked.query}`, rows: rowsOf.control, heights, all: true });
   await test("the server lists every package", (expect) => {
     expect(Object.keys(urls).length === standing.length, `${Object.keys(urls).join(" ")} of ${standing.length}`);
   });
   await testCesium(served);
-  await testThree(served);
+  await locked.server.stop();
+  await testThree(served.filter(({ name }) => name !== "control-token"));
   await testViewer(server.url);
   await test("the server stops when asked", async (expect) => {
     const status = await server.stop();

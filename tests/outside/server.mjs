@@ -8,7 +8,7 @@ import net from "node:net";
 import path from "node:path";
 import { spawn, spawnSync } from "node:child_process";
 import { isMain, made, report, root, skip, test } from "./judge.mjs";
-import { program, serve } from "./programs.mjs";
+import { freePort, program, serve } from "./programs.mjs";
 import { packCity, writePackage } from "./proxy.mjs";
 import { converse, sleep } from "./wire.mjs";
 
@@ -327,6 +327,18 @@ const makeKey = (name) => {
   return { key, line: JSON.parse(line), secret: JSON.parse(`{${secret}}`).token_secret };
 };
 
+/** Serves packages to whoever has a token; gives the query that holds one. */
+export async function serveWithToken(paths, id) {
+  fs.mkdirSync(here, { recursive: true });
+  const file = path.join(here, "token-keys.json");
+  const { key, line, secret } = makeKey("viewer");
+  fs.writeFileSync(file, JSON.stringify({ token_secret: secret, keys: [line] }));
+  const server = await serve(paths, ["--quiet", "--keys", file]);
+  const answer = await fetch(`${server.url}/v1/assets/${id}/endpoint`, { headers: { "X-API-Key": key } });
+  const { url, accessToken } = await answer.json();
+  return { server, url, query: `access_token=${accessToken}` };
+}
+
 // What an office does with its keys: hands them out, narrows them, takes them back, makes mistakes.
 async function testKeys() {
   const folder = folderOf("keys");
@@ -394,6 +406,64 @@ async function testKeys() {
     expect((await status(city, bearer(office.key))) === 200, "not recovered");
   });
   await server.stop();
+}
+
+// What is counted survives the server, a killed one loses ten seconds at most, and servers add up.
+async function testAccount() {
+  const folder = folderOf("account");
+  const [first, second] = ["usage-1", "usage-2"].map((name) => path.join(here, name));
+  for (const usage of [first, second]) fs.rmSync(usage, { recursive: true, force: true });
+  const fetchMany = async (server, count) => {
+    for (let i = 0; i < count; i++) await (await fetch(`${server.url}${tileOf("a", i % 8)}`, { headers: { "Accept-Encoding": "identity" } })).arrayBuffer();
+  };
+  const sum = (...usage) => {
+    const done = spawnSync(program("storeyd"), ["--sum-usage", ...usage], { encoding: "utf8" });
+    const rows = done.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line)).filter(({ package: id }) => id === "city");
+    return rows.reduce((all, { calls, bytes }) => ({ calls: all.calls + calls, bytes: all.bytes + bytes }), { calls: 0, bytes: 0 });
+  };
+  await test("the account outlives servers, and adds up", async (expect) => {
+    for (const [usage, count] of [[first, 20], [first, 12], [second, 5]]) {
+      const server = await serve([folder], ["--quiet", "--usage", usage]);
+      await fetchMany(server, count);
+      expect((await server.stop()) === 0, server.said());
+    }
+    const all = sum(first, second);
+    expect(all.calls === 37 && all.bytes === 37 * 2100, JSON.stringify(all));
+    return `${all.calls} calls, ${all.bytes} bytes`;
+  });
+  await test("a server that is killed keeps what is older than ten seconds", async (expect) => {
+    const server = await serve([folder], ["--quiet", "--usage", second]);
+    await fetchMany(server, 8);
+    const from = performance.now();
+    while (sum(second).calls < 13 && performance.now() - from < 16_000) await sleep(300);
+    const after = (performance.now() - from) / 1000;
+    await fetchMany(server, 3);
+    server.signal("SIGKILL");
+    await sleep(200);
+    const { calls } = sum(second);
+    expect(calls >= 13 && calls <= 16, `${calls} calls, not 13`);
+    expect(after <= 14, `written after ${after.toFixed(1)} s`);
+    return `written after ${after.toFixed(1)} s`;
+  });
+  await test("metrics stand on the admin listener alone", async (expect) => {
+    const admin = `127.0.0.1:${await freePort()}`;
+    const server = await serve([folder], ["--quiet", "--admin", admin]);
+    await fetchMany(server, 6);
+    await fetch(`${server.url}/nowhere`);
+    await sleep(1300); // counters of packages are handed over every second
+    const text = await (await fetch(`http://${admin}/metrics`)).text();
+    const value = (name) => Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ").pop());
+    expect(value('storeyd_requests_total{status="4xx"}') === 1, "4xx");
+    expect(value('storeyd_package_requests_today{package="city",key=""}') === 6, "calls of the package");
+    expect(value('storeyd_package_bytes_today{package="city",key=""}') === 6 * 2100, "bytes of the package");
+    expect(value('storeyd_request_duration_seconds_bucket{le="+Inf"}') === value("storeyd_request_duration_seconds_count"), "the histogram");
+    for (const line of text.trim().split("\n")) expect(/^(# (HELP|TYPE) \S+ .+|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[\d.e+-]+)$/.test(line), `'${line}' is no line of Prometheus`);
+    expect((await fetch(`${server.url}/metrics`)).status === 404, "public");
+    expect((await fetch(`http://${admin}/admin/reload`, { method: "POST" })).status === 202, "reload");
+    expect((await fetch(`http://${admin}/readyz`)).status === 200, "readyz");
+    await server.stop();
+    return `${text.split("\n").filter((line) => line.startsWith("# TYPE")).length} metrics`;
+  });
 }
 
 const curl = (...args) => {
@@ -471,6 +541,7 @@ export async function testServer() {
   await testUnits();
   await testCurl();
   await testKeys();
+  await testAccount();
   await testLog();
   await testDamage();
   await testDrain();
