@@ -28,8 +28,13 @@ static const double PAGE_SLACK = 1.04;
 
 enum { WHITE_SIDE = 4 };
 
+struct face_index;
+
 /* Charts in the order in which they are packed, and pages as they are made. */
 struct making {
+    struct face_index *faces;     /* per piece that has images; else empty */
+    struct chart_spot **by_chart; /* spots, chart after chart */
+    size_t *first_spot;           /* per chart, and the end */
     const struct atlas_request *request;
     struct arena *tile;
     struct arena *scratch;
@@ -286,6 +291,99 @@ static uint32_t shrink_for(struct chart *const *charts, size_t count)
     return shrink;
 }
 
+/* ---- what faces show of a chart ---- */
+
+/* Triangles of each face of a piece. */
+struct face_index {
+    uint32_t *first; /* per face, and the end: into triangles */
+    uint32_t *triangles;
+};
+
+static bool index_faces(const struct piece *piece, struct arena *scratch, struct face_index *out,
+                        struct err *err)
+{
+    out->first = arena_array(scratch, uint32_t, (size_t)piece->face_count + 2);
+    out->triangles = arena_array(scratch, uint32_t, piece->triangle_count);
+    if (out->first == NULL || out->triangles == NULL) {
+        return arena_full(scratch, err);
+    }
+    for (uint32_t t = 0; t < piece->triangle_count; t++) {
+        out->first[piece->triangle_faces[t] + 2]++;
+    }
+    for (uint32_t f = 2; f <= piece->face_count + 1; f++) {
+        out->first[f] += out->first[f - 1];
+    }
+    for (uint32_t t = 0; t < piece->triangle_count; t++) {
+        out->triangles[out->first[piece->triangle_faces[t] + 1]++] = t;
+    }
+    return true;
+}
+
+/* The spots of each chart, and the triangles of each face. */
+static bool index_spots(struct making *m, struct err *err)
+{
+    const struct chart_list *list = &m->list;
+    m->faces = arena_array(m->scratch, struct face_index, m->request->piece_count);
+    m->by_chart = arena_array(m->scratch, struct chart_spot *, list->spot_count);
+    m->first_spot = arena_array(m->scratch, size_t, list->chart_count + 2);
+    if (m->faces == NULL || m->by_chart == NULL || m->first_spot == NULL) {
+        return arena_full(m->scratch, err);
+    }
+    for (size_t i = 0; i < list->spot_count; i++) {
+        m->first_spot[list->spots[i].chart + 2]++;
+        const uint32_t piece = list->spots[i].piece;
+        if (m->faces[piece].first == NULL &&
+            !index_faces(m->request->pieces[piece], m->scratch, &m->faces[piece], err)) {
+            return false;
+        }
+    }
+    for (size_t c = 2; c <= list->chart_count + 1; c++) {
+        m->first_spot[c] += m->first_spot[c - 1];
+    }
+    for (size_t i = 0; i < list->spot_count; i++) {
+        m->by_chart[m->first_spot[list->spots[i].chart + 1]++] = &list->spots[i];
+    }
+    return true;
+}
+
+static void cover_spot(const struct making *m, const struct chart_spot *spot,
+                       const struct image *image, struct cover *cover)
+{
+    const struct piece *piece = m->request->pieces[spot->piece];
+    const struct face_index *index = &m->faces[spot->piece];
+    for (uint32_t i = index->first[spot->face]; i < index->first[spot->face + 1]; i++) {
+        const float *uv = piece->uvs + 6 * (size_t)index->triangles[i];
+        double xy[6];
+        for (int k = 0; k < 3; k++) {
+            xy[2 * k] = ((double)uv[2 * k] + spot->shift[0]) * image->width;
+            xy[2 * k + 1] = (1 - ((double)uv[2 * k + 1] + spot->shift[1])) * image->height;
+        }
+        cover_triangle(cover, xy);
+    }
+}
+
+/* Sets part->cover, unless all of the part is shown. */
+static bool cover_chart(struct making *m, const struct chart *chart, const struct image *image,
+                        struct resample_part *part, struct cover *cover, struct err *err)
+{
+    const int64_t x0 = (int64_t)floor(part->x0);
+    const int64_t y0 = (int64_t)floor(part->y0);
+    const int64_t width = (int64_t)ceil(part->x1) - x0;
+    const int64_t height = (int64_t)ceil(part->y1) - y0;
+    if (width * height > IMAGE_PIXELS_MAX) {
+        return true; /* unrolled so far that it will be a blur anyway */
+    }
+    if (!cover_open(cover, x0, y0, (uint32_t)width, (uint32_t)height, m->scratch, err)) {
+        return false;
+    }
+    const size_t number = (size_t)(chart - m->list.charts);
+    for (size_t i = m->first_spot[number]; i < m->first_spot[number + 1]; i++) {
+        cover_spot(m, m->by_chart[i], image, cover);
+    }
+    part->cover = cover_is_whole(cover) ? NULL : cover;
+    return true;
+}
+
 /* Draws the charts of one image. */
 static bool paint_image(struct making *m, struct image *page, struct chart *const *charts,
                         size_t count, struct err *err)
@@ -303,9 +401,12 @@ static bool paint_image(struct making *m, struct image *page, struct chart *cons
         const struct chart *chart = charts[i];
         const double across = (double)hold.image.width / chart->image_width;
         const double down = (double)hold.image.height / chart->image_height;
-        const struct resample_part part = {(double)chart->x0 * across, (double)chart->y0 * down,
-                                           (double)chart->x1 * across, (double)chart->y1 * down,
-                                           chart->wrap};
+        struct resample_part part = {(double)chart->x0 * across,
+                                     (double)chart->y0 * down,
+                                     (double)chart->x1 * across,
+                                     (double)chart->y1 * down,
+                                     chart->wrap,
+                                     NULL};
         struct resample_place place = {page,          chart->x, chart->y, chart->width,
                                        chart->height, 0,        0,        0};
         if (!chart->is_repeat) {
@@ -313,8 +414,12 @@ static bool paint_image(struct making *m, struct image *page, struct chart *cons
             place.extra_x = padded_width(chart) - chart->width - 2 * GUTTER;
             place.extra_y = padded_height(chart) - chart->height - 2 * GUTTER;
         }
-        ok = resample_part(&hold.image, &part, chart->alpha, images_light(m->request->images),
-                           &place, m->scratch, err);
+        const struct arena_mark mark = arena_mark(m->scratch);
+        struct cover cover;
+        ok = chart->is_repeat || cover_chart(m, chart, &hold.image, &part, &cover, err);
+        ok = ok && resample_part(&hold.image, &part, chart->alpha, images_light(m->request->images),
+                                 &place, m->scratch, err);
+        arena_reset(m->scratch, mark);
     }
     images_drop(m->request->images, &hold);
     return ok;
@@ -469,8 +574,8 @@ bool atlas_make(const struct atlas_request *request, struct arena *tile, struct 
     struct making m = {.request = request, .tile = tile, .scratch = scratch};
     const bool ok = chart_list_make(request->pieces, request->piece_count, request->images,
                                     &options, tile, scratch, &m.list, err) &&
-                    list_order(&m, err) && pack(&m, err) && make_pages(&m, err) &&
-                    list_places(&m, out, err);
+                    list_order(&m, err) && index_spots(&m, err) && pack(&m, err) &&
+                    make_pages(&m, err) && list_places(&m, out, err);
     arena_reset(scratch, mark);
     return ok;
 }

@@ -442,7 +442,7 @@ static bool build_parent(struct run *run, struct run_node *node, struct jobs_wor
     struct gathered g;
     struct merge_result result;
     if (!gather_children(run, node, worker, &g, err) ||
-        (node->is_part && !rejoin_children(run, node, worker, &g, err)) ||
+        (node->is_part && g.count > 0 && !rejoin_children(run, node, worker, &g, err)) ||
         !write_within_budget(run, node, &g, worker, &result, bytes, err)) {
         return false;
     }

@@ -307,6 +307,12 @@ static bool open_collapse(struct rejoining *r, bool keeps_uvs, struct err *err)
     return collapse_open(&r->joined, r->is_locked, keeps_uvs, r->scratch, &r->collapse, err);
 }
 
+/* A version of which nothing is left is one version less, not an error. */
+static bool is_gone(const struct err *err)
+{
+    return err->code == ERR_GEOMETRY;
+}
+
 /* The version for the node's tile; where pictures do not let it become small
  * enough, without them. */
 static bool add_first(struct rejoining *r, uint32_t goal, struct shape *out, struct err *err)
@@ -326,8 +332,12 @@ static bool add_first(struct rejoining *r, uint32_t goal, struct shape *out, str
         }
         collapse_run(r->collapse, r->diameter_m, (uint32_t)(goal / PICTURED_SHARE));
     }
-    if (!collapse_shape(r->collapse, r->tile, r->scratch, out, &sources, err) ||
-        !deviation_open(&r->joined, r->scratch, &reference, err) ||
+    if (!collapse_shape(r->collapse, r->tile, r->scratch, out, &sources, err) &&
+        !(is_gone(err) && open_collapse(r, true, err) &&
+          collapse_shape(r->collapse, r->tile, r->scratch, out, &sources, err))) {
+        return false; /* all of it as it is, before there is nothing */
+    }
+    if (!deviation_open(&r->joined, r->scratch, &reference, err) ||
         !measure(r, reference, r->joined.triangle_count, out, &error_m, err) ||
         !make_piece(r, out, sources, error_m, &piece, err)) {
         return false;
@@ -350,8 +360,11 @@ static bool add_coarser(struct rejoining *r, const struct deviation_surface *ref
     if (!*out_is_new) {
         return true;
     }
-    if (!collapse_shape(r->collapse, r->tile, r->scratch, &shape, &sources, err) ||
-        !measure(r, reference, first->triangle_count, &shape, &error_m, err) ||
+    if (!collapse_shape(r->collapse, r->tile, r->scratch, &shape, &sources, err)) {
+        *out_is_new = false;
+        return is_gone(err);
+    }
+    if (!measure(r, reference, first->triangle_count, &shape, &error_m, err) ||
         !make_piece(r, &shape, sources, error_m, &piece, err)) {
         return false;
     }
@@ -460,8 +473,10 @@ static bool add_far(struct rejoining *r, const struct deviation_surface *referen
         return false;
     }
     collapse_run(r->collapse, r->diameter_m, BLOCK_TRIANGLES_MAX);
-    return collapse_shape(r->collapse, r->tile, r->scratch, &plain, NULL, err) &&
-           add_blocks(r, reference, first, &plain, err);
+    if (!collapse_shape(r->collapse, r->tile, r->scratch, &plain, NULL, err)) {
+        return is_gone(err);
+    }
+    return add_blocks(r, reference, first, &plain, err);
 }
 
 static bool make_chain(struct rejoining *r, struct err *err)

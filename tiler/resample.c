@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Passes that carry colour into clear pixels: as many as the gutter is wide,
- * and what mip maps look at. */
-enum { FILL_PASSES = 8 };
+/* Passes that carry colour into clear pixels: as many as the gutter is wide.
+ * What is left then takes the mean of all. */
+enum { FILL_PASSES = 4 };
 
 /* The source pixels of one output column or row, with what each counts. */
 struct reach {
@@ -18,6 +18,7 @@ struct reach {
 struct axis {
     struct reach *reaches; /* per output pixel */
     uint32_t *cells;       /* source pixels, wrapped */
+    int64_t *places;       /* the same before that */
     float *weights;        /* of each cell; those of a reach sum to 1 */
 };
 
@@ -41,8 +42,9 @@ static bool make_axis(double low, double high, uint32_t count, uint32_t size, en
     const size_t most = (size_t)(high - low) + 3 * (size_t)count + 4;
     out->reaches = arena_array(scratch, struct reach, count);
     out->cells = arena_array(scratch, uint32_t, most);
+    out->places = arena_array(scratch, int64_t, most);
     out->weights = arena_array(scratch, float, most);
-    if (out->reaches == NULL || out->cells == NULL || out->weights == NULL) {
+    if (out->reaches == NULL || out->cells == NULL || out->places == NULL || out->weights == NULL) {
         return arena_full(scratch, err);
     }
     uint32_t used = 0;
@@ -55,12 +57,14 @@ static bool make_axis(double low, double high, uint32_t count, uint32_t size, en
             const double share = fmin(to, (double)cell + 1) - fmax(from, (double)cell);
             if (share > 1e-9) {
                 assert(used < most);
+                out->places[used] = cell;
                 out->cells[used] = wrapped(cell, size, wrap);
                 out->weights[used++] = (float)(share / step);
             }
         }
         if (used == reach->first) { /* narrower than rounding */
-            out->cells[used] = wrapped((int64_t)floor((from + to) / 2), size, wrap);
+            out->places[used] = (int64_t)floor((from + to) / 2);
+            out->cells[used] = wrapped(out->places[used], size, wrap);
             out->weights[used++] = 1;
         }
         reach->count = used - reach->first;
@@ -68,15 +72,27 @@ static bool make_axis(double low, double high, uint32_t count, uint32_t size, en
     return true;
 }
 
+/* A source row on its way to the sums. */
+struct source_row {
+    const uint8_t *pixels;
+    int64_t place;
+    float weight;
+    const struct cover *cover; /* NULL: all */
+};
+
 /* Adds a source row, reduced along x, to sums of light x alpha and alpha. */
-static void add_row(const struct image *from, uint32_t y, const struct axis *across, uint32_t width,
-                    float weight, const struct light_table *light, float *sums)
+static void add_row(const struct source_row *from, const struct axis *across, uint32_t width,
+                    const struct light_table *light, float *sums)
 {
-    const uint8_t *row = from->pixels + 4 * (size_t)from->width * y;
+    const uint8_t *row = from->pixels;
+    const float weight = from->weight;
     for (uint32_t x = 0; x < width; x++) {
         const struct reach reach = across->reaches[x];
         float *sum = sums + 4 * (size_t)x;
         for (uint32_t i = reach.first; i < reach.first + reach.count; i++) {
+            if (from->cover != NULL && !cover_has(from->cover, across->places[i], from->place)) {
+                continue;
+            }
             const uint8_t *pixel = row + 4 * (size_t)across->cells[i];
             const float alpha = weight * across->weights[i] * (float)pixel[3];
             sum[0] += alpha * light->linear[pixel[0]];
@@ -125,7 +141,9 @@ static bool shrink(const struct image *from, const struct resample_part *part,
         const struct reach reach = down.reaches[y];
         memset(sums, 0, 4 * (size_t)place->width * sizeof sums[0]);
         for (uint32_t i = reach.first; i < reach.first + reach.count; i++) {
-            add_row(from, down.cells[i], &across, place->width, down.weights[i], light, sums);
+            const struct source_row row = {from->pixels + 4 * (size_t)from->width * down.cells[i],
+                                           down.places[i], down.weights[i], part->cover};
+            add_row(&row, &across, place->width, light, sums);
         }
         write_row(sums, y, light, place);
     }
@@ -147,7 +165,12 @@ static void copy(const struct image *from, const struct resample_part *part,
         for (uint32_t x = 0; x < place->width; x++) {
             const uint32_t source_x =
                 wrapped((int64_t)part->x0 + (int64_t)x, from->width, part->wrap);
-            memcpy(pixel_at(place, x, y), row + 4 * (size_t)source_x, 4);
+            uint8_t *out = pixel_at(place, x, y);
+            memcpy(out, row + 4 * (size_t)source_x, 4);
+            if (part->cover != NULL &&
+                !cover_has(part->cover, (int64_t)part->x0 + x, (int64_t)part->y0 + y)) {
+                out[3] = 0;
+            }
         }
     }
 }
@@ -207,32 +230,80 @@ static bool blend_neighbours(const struct resample_place *place, const uint8_t *
     return count > 0;
 }
 
+/* The mean of the pixels that are not clear. */
+static void mean_color(const struct resample_place *place, uint8_t out[3])
+{
+    uint64_t sum[3] = {0};
+    uint64_t count = 0;
+    for (uint32_t y = 0; y < place->height; y++) {
+        for (uint32_t x = 0; x < place->width; x++) {
+            const uint8_t *pixel = pixel_at(place, x, y);
+            count += pixel[3] > 0;
+            for (int k = 0; k < 3; k++) {
+                sum[k] += pixel[3] > 0 ? pixel[k] : 0;
+            }
+        }
+    }
+    for (int k = 0; k < 3; k++) {
+        out[k] = (uint8_t)(count == 0 ? 0 : sum[k] / count);
+    }
+}
+
+/* Clear pixels, as numbers of row x width + column, and what they had at first. */
+struct clear_list {
+    uint32_t *pixels;
+    size_t count;
+    uint8_t *ages; /* of all: the pass that gave it a colour; 255 none */
+};
+
+static bool list_clear(const struct resample_place *place, struct arena *scratch,
+                       struct clear_list *out, struct err *err)
+{
+    const size_t count = (size_t)place->width * place->height;
+    out->ages = arena_array(scratch, uint8_t, count);
+    out->pixels = arena_array(scratch, uint32_t, count);
+    if (out->ages == NULL || out->pixels == NULL) {
+        return arena_full(scratch, err);
+    }
+    out->count = 0;
+    for (uint32_t y = 0; y < place->height; y++) {
+        for (uint32_t x = 0; x < place->width; x++) {
+            const uint32_t number = y * place->width + x;
+            if (pixel_at(place, x, y)[3] == 0) {
+                out->ages[number] = 255;
+                out->pixels[out->count++] = number;
+            }
+        }
+    }
+    return true;
+}
+
 /* Clear pixels are coloured from their neighbours, a ring a pass. */
 static bool fill_clear(const struct resample_place *place, struct arena *scratch, struct err *err)
 {
-    const size_t count = (size_t)place->width * place->height;
-    uint8_t *ages = arena_array(scratch, uint8_t, count); /* pass of its colour; 255 none */
-    if (ages == NULL) {
-        return arena_full(scratch, err);
+    struct clear_list clear;
+    uint8_t mean[3];
+    if (!list_clear(place, scratch, &clear, err)) {
+        return false;
     }
-    bool has_clear = false;
-    for (uint32_t y = 0; y < place->height; y++) {
-        for (uint32_t x = 0; x < place->width; x++) {
-            const bool is_clear = pixel_at(place, x, y)[3] == 0;
-            ages[(size_t)y * place->width + x] = is_clear ? 255 : 0;
-            has_clear = has_clear || is_clear;
-        }
-    }
-    for (uint8_t pass = 1; has_clear && pass <= FILL_PASSES; pass++) {
-        for (uint32_t y = 0; y < place->height; y++) {
-            for (uint32_t x = 0; x < place->width; x++) {
-                uint8_t *age = &ages[(size_t)y * place->width + x];
-                if (*age == 255 &&
-                    blend_neighbours(place, ages, pass, x, y, pixel_at(place, x, y))) {
-                    *age = pass;
-                }
+    mean_color(place, mean);
+    for (uint8_t pass = 1; clear.count > 0 && pass <= FILL_PASSES; pass++) {
+        size_t left = 0;
+        for (size_t i = 0; i < clear.count; i++) {
+            const uint32_t number = clear.pixels[i];
+            const uint32_t x = number % place->width;
+            const uint32_t y = number / place->width;
+            if (blend_neighbours(place, clear.ages, pass, x, y, pixel_at(place, x, y))) {
+                clear.ages[number] = pass;
+            } else {
+                clear.pixels[left++] = number;
             }
         }
+        clear.count = left;
+    }
+    for (size_t i = 0; i < clear.count; i++) {
+        const uint32_t number = clear.pixels[i];
+        memcpy(pixel_at(place, number % place->width, number / place->width), mean, sizeof mean);
     }
     return true;
 }

@@ -12,6 +12,7 @@
 #include "formats/base/arena.h"
 #include "formats/image.h"
 #include "formats/mesh.h"
+#include "tiler/cover.h"
 #include "tiler/light.h"
 
 /* A part of an image in its own pixels, fractions allowed; beyond the image's
@@ -19,6 +20,7 @@
 struct resample_part {
     double x0, y0, x1, y1;
     enum mesh_wrap wrap;
+    const struct cover *cover; /* of the same pixels; what it lacks does not count. NULL: all */
 };
 
 /* Where it goes: width x height pixels at (x, y) of an image. */

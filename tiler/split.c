@@ -387,6 +387,8 @@ static bool write_record(const struct cutting *c, struct run_entry *entry, struc
     return ok;
 }
 
+enum { MESH_TRIANGLES_MIN = 2048 };
+
 static bool is_heavy(const struct run *run, uint64_t bytes)
 {
     return bytes > SPLIT_TILES * run->options->tile_bytes;
@@ -408,7 +410,10 @@ static bool split_entry(struct run *run, struct run_entry *entry, struct arena *
         return false;
     }
     const struct piece *piece = &c.whole.pieces[0];
-    if (!is_heavy(run, piece_bytes(piece, 0))) {
+    /* A few faces with large pictures are not cut: both halves of a facade would
+     * carry all of it. */
+    const bool is_mesh = piece->triangle_count >= MESH_TRIANGLES_MIN;
+    if (!is_heavy(run, is_mesh ? piece_bytes(piece, 0) : piece->bytes)) {
         return true;
     }
     if (!split_open(piece, run->options->tile_bytes, scratch, &c.split, err) ||
