@@ -154,8 +154,7 @@ static void tokens__are_good_for_one_package_and_a_while(void)
     /* The key is taken out: its tokens are none. */
     access = open_keys("{\"token_secret\":\"" SECRET "\",\"keys\":[]}");
     CHECK_EQ(judge(access, token, 0, ACCESS_TILES, "a"), ACCESS_UNKNOWN);
-    access_drop(access);
-    unlink(path);
+    close_keys(access);
 }
 
 static void keys_file__is_refused_with_its_line(void)
