@@ -18,9 +18,6 @@ static const double STEP_PER_ERROR = 1.0 / 64;
  * ground that a viewer draws. */
 static const double STEP_MAX_M = 0.25;
 
-/* A full version up to this size is handed on: a parent may have room for it. */
-enum { HANDED_ON_BYTES = 16384 };
-
 /* A tile is first tried a little heavier than it should come out, as what is
  * merged stays merged; then so much lighter than by the last try's measure. */
 static const double BUDGET_FIRST = 1.1;
@@ -33,6 +30,9 @@ static const double BYTES_PER_TRIANGLE = 6;
 /* A level whose error is less than this times that of the level below would be
  * loaded for next to nothing. */
 static const double ERROR_GROWTH = 1.4;
+
+/* ... and so would one that weighs more than this share of those below it. */
+static const double BYTES_SHARE = 0.5;
 
 /* What a tile is made of, whether leaf or parent. */
 struct content {
@@ -157,10 +157,11 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
 }
 
 /* What a parent may want of a leaf's figures. */
-static void hand_on_leaf(const struct figure *figures, size_t count, struct buf *out)
+static void hand_on_leaf(const struct figure *figures, size_t count, uint64_t tile_bytes,
+                         struct buf *out)
 {
     for (size_t i = 0; i < count; i++) {
-        const bool is_heavy = figures[i].pieces[0].bytes > HANDED_ON_BYTES;
+        const bool is_heavy = figures[i].pieces[0].bytes > tile_bytes;
         const size_t first = is_heavy && figures[i].piece_count > 1 ? 1 : 0;
         figure_write(&figures[i], first, out);
     }
@@ -190,7 +191,7 @@ static bool build_leaf(struct run *run, struct run_node *node, struct jobs_worke
         return false;
     }
     if (!node->is_part) { /* else its figure is where it was read from */
-        hand_on_leaf(figures, count, &worker->output);
+        hand_on_leaf(figures, count, run->options->tile_bytes, &worker->output);
     }
     node->figures_bytes = worker->output.size;
     return true;
@@ -372,6 +373,18 @@ static bool list_content(struct merge *merge, struct jobs_worker *worker,
     return true;
 }
 
+/* Of the tiles that hang from a node. Depth is that of the lattice. */
+static uint64_t bytes_below(const struct run *run, uint32_t first)
+{
+    const struct run_node *nodes = run_nodes(run);
+    uint64_t bytes = 0;
+    for (uint32_t c = first; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        bytes +=
+            nodes[c].is_passed ? bytes_below(run, nodes[c].first_child) : nodes[c].content_bytes;
+    }
+    return bytes;
+}
+
 /* Merges and writes, unless that buys nothing; a tile that came out heavier
  * than its budget is merged further. */
 static bool write_within_budget(struct run *run, struct run_node *node, const struct gathered *g,
@@ -385,9 +398,11 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
     }
     const double tile_bytes = (double)run->options->tile_bytes;
     double budget = BUDGET_FIRST * tile_bytes / learned_ratio(run, node);
+    /* The root is always a tile: it is made coarse enough to be worth one. */
+    const double least_m = node->parent == RUN_NO_NODE ? ERROR_GROWTH * g->error_m : 0;
     for (int attempt = 0; attempt < BUDGET_TRIES; attempt++) {
         struct content content = {0};
-        if (!merge_until(merge, (uint64_t)budget, err) ||
+        if (!merge_until(merge, (uint64_t)budget, least_m, err) ||
             !list_content(merge, worker, result, &content, err)) {
             return false;
         }
@@ -407,6 +422,10 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
         node->estimated_bytes = result->cost_bytes;
         const double ratio = (double)bytes->size / tile_bytes;
         if (ratio <= 1) {
+            node->is_passed =
+                node->parent != RUN_NO_NODE &&
+                (double)bytes->size > BYTES_SHARE * (double)bytes_below(run, node->first_child);
+            node->error_m = node->is_passed ? g->error_m : node->error_m;
             break;
         }
         budget = BUDGET_AGAIN * (double)result->cost_bytes / ratio;

@@ -5,6 +5,7 @@
 
 #include "tiler/block.h"
 #include "tiler/deviation.h"
+#include "tiler/footprint.h"
 #include "tiler/shade.h"
 #include "tiler/simplify.h"
 #include "tiler/thin.h"
@@ -228,8 +229,7 @@ static bool add_source_levels(struct chain *chain, const struct record *record,
     return true;
 }
 
-/* Classes that a block can stand for. A tree or a lamp as a box is worse than
- * none. */
+/* Classes that a block can stand for. */
 static bool may_be_block(struct text class_name)
 {
     static const char *const classes[] = {"Building",          "BuildingPart",
@@ -331,6 +331,193 @@ static bool add_first_block(struct chain *chain, const struct record *record,
            add_masses(chain, &block, &piece, tile, scratch, err);
 }
 
+/* ---- what lies flat: streets, lots, water ---- */
+
+/* Cosine of 25 degrees: the steepest street. */
+static const double FLAT_COSINE = 0.9;
+
+/* Ground that is cut into more convex pieces stays as it is. */
+enum { GROUND_MASSES_MAX = 256 };
+
+static bool is_ground(const struct shape *full)
+{
+    for (uint32_t i = 0; i < full->face_count; i++) {
+        if (fabs(full->faces[i].normal.z) < FLAT_COSINE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Ground is one thin prism per convex piece of its plan, at its middle height.
+ * Leaving it out counts with its width: what is missing then is a strip as wide,
+ * however long.
+ */
+static bool add_ground(struct chain *chain, const struct shape *full, struct arena *tile,
+                       struct arena *scratch, struct err *err)
+{
+    const struct box3 box = shape_box(full);
+    const double height_m = box.max.z - box.min.z;
+    const double middle_m = (box.max.z + box.min.z) / 2;
+    struct ring_set plan;
+    double width_m;
+    if (!footprint_from_shape(full, NULL, tile, scratch, &plan, err) ||
+        !footprint_width_m(&plan, scratch, &width_m, err)) {
+        return false;
+    }
+    chain->dropped_error_m = fmin(chain->dropped_error_m, hypot(width_m, height_m));
+    struct mass *masses;
+    if (!mass_from_plan(&plan, middle_m, middle_m, height_m / 2, GROUND_MASSES_MAX, tile, scratch,
+                        &masses, &chain->mass_count, err)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < chain->mass_count; i++) {
+        paint_mass(&masses[i], &chain->pieces[0]);
+    }
+    chain->masses = masses;
+    return true;
+}
+
+/* ---- small things: trees, lamps ---- */
+
+/* Things larger than this are not to be seen as boxes. */
+static const double BOX_DIAMETER_MAX_M = 40;
+
+static bool box_around(const struct shape *full, struct arena *scratch, struct mass_prism *out,
+                       struct err *err)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct vec2 *points = arena_array(scratch, struct vec2, full->point_count);
+    struct vec2 *hull = arena_array(scratch, struct vec2, (size_t)full->point_count + 1);
+    if (points == NULL || hull == NULL) {
+        return arena_full(scratch, err);
+    }
+    for (uint32_t i = 0; i < full->point_count; i++) {
+        points[i] = (struct vec2){full->points[i].x, full->points[i].y};
+    }
+    const struct box3 box = shape_box(full);
+    const uint32_t count = ring_hull(points, full->point_count, hull);
+    *out = (struct mass_prism){.base_m = box.min.z, .top_m = box.max.z};
+    if (count >= 3 && ring_rectangle(hull, count, out->points) > 0) {
+        out->count = 4;
+    }
+    arena_reset(scratch, mark);
+    return true;
+}
+
+/* All of the thing is in the box; and no point of the box is farther from the
+ * thing than its corners are from the thing's point nearest to its middle. */
+static double box_error_m(const struct shape *full, const struct mass_prism *box)
+{
+    struct vec3 corners[8];
+    struct vec3 middle = {0, 0, 0};
+    for (int i = 0; i < 8; i++) {
+        const struct vec2 p = box->points[i & 3];
+        corners[i] = (struct vec3){p.x, p.y, i < 4 ? box->base_m : box->top_m};
+        middle = vec3_add(middle, vec3_scale(corners[i], 0.125));
+    }
+    struct vec3 nearest = full->points[0];
+    for (uint32_t i = 1; i < full->point_count; i++) {
+        if (vec3_distance(full->points[i], middle) < vec3_distance(nearest, middle)) {
+            nearest = full->points[i];
+        }
+    }
+    double most = 0;
+    for (int i = 0; i < 8; i++) {
+        most = fmax(most, vec3_distance(corners[i], nearest));
+    }
+    return most;
+}
+
+static bool box_shape(const struct mass_prism *box, struct arena *tile, struct shape *out,
+                      struct err *err)
+{
+    static const uint32_t corners[30] = {0, 1, 5, 0, 5, 4, 1, 2, 6, 1, 6, 5, 2, 3, 7,
+                                         2, 7, 6, 3, 0, 4, 3, 4, 7, 4, 5, 6, 4, 6, 7};
+    *out = (struct shape){.points = arena_array(tile, struct vec3, 8),
+                          .point_count = 8,
+                          .corners = arena_array(tile, uint32_t, 30),
+                          .triangle_faces = arena_array(tile, uint32_t, 10),
+                          .triangle_count = 10,
+                          .faces = arena_array(tile, struct shape_face, 5),
+                          .face_count = 5};
+    if (out->points == NULL || out->corners == NULL || out->triangle_faces == NULL ||
+        out->faces == NULL) {
+        return arena_full(tile, err);
+    }
+    memcpy(out->corners, corners, sizeof corners);
+    for (uint32_t i = 0; i < 8; i++) {
+        const struct vec2 p = box->points[i & 3];
+        out->points[i] = (struct vec3){p.x, p.y, i < 4 ? box->base_m : box->top_m};
+    }
+    for (uint32_t i = 0; i < 10; i++) {
+        out->triangle_faces[i] = i / 2;
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        const struct vec2 a = box->points[i & 3];
+        const struct vec2 b = box->points[(i + 1) & 3];
+        out->faces[i] =
+            (struct shape_face){.kind = SURFACE_UNKNOWN,
+                                .material = FEATURE_NONE,
+                                .texture = FEATURE_NONE,
+                                .polygon = UINT32_MAX,
+                                .normal = i < 4 ? vec3_unit((struct vec3){b.y - a.y, a.x - b.x, 0})
+                                                : (struct vec3){0, 0, 1}};
+    }
+    return true;
+}
+
+/* A tree or a lamp as a box: worse than itself, better than none. */
+static bool add_box(struct chain *chain, const struct record *record, const struct shape *full,
+                    struct arena *tile, struct arena *scratch, struct err *err)
+{
+    struct mass_prism box;
+    if (chain->dropped_error_m > BOX_DIAMETER_MAX_M) {
+        return true;
+    }
+    if (!box_around(full, scratch, &box, err)) {
+        return false;
+    }
+    box.error_m = box.count == 4 ? box_error_m(full, &box) : HUGE_VAL;
+    if (box.error_m >= chain->dropped_error_m) {
+        return true;
+    }
+    struct mass *mass = arena_array(tile, struct mass, 1);
+    struct mass_prism *part = arena_array(tile, struct mass_prism, 1);
+    struct shape shape;
+    struct piece piece;
+    if (mass == NULL || part == NULL) {
+        return arena_full(tile, err);
+    }
+    if (!box_shape(&box, tile, &shape, err) ||
+        !paint_shape(chain, record, &shape, OF_BLOCK, box.error_m, tile, scratch, &piece, err)) {
+        return false;
+    }
+    *part = box;
+    *mass = (struct mass){.shape = box,
+                          .parts = part,
+                          .part_count = 1,
+                          .low_top_m = box.top_m,
+                          .high_top_m = box.top_m};
+    paint_mass(mass, &chain->pieces[0]);
+    struct piece_face *faces = arena_array(tile, struct piece_face, piece.face_count);
+    if (faces == NULL) {
+        return arena_full(tile, err);
+    }
+    memcpy(faces, piece.faces, piece.face_count * sizeof faces[0]);
+    for (uint32_t i = 0; i < piece.face_count; i++) {
+        faces[i].paint = i < 4 ? mass->wall : mass->roof;
+    }
+    piece.faces = faces;
+    if (is_worth(chain, &shape, 0.9)) {
+        add_piece(chain, &piece);
+    }
+    chain->masses = mass;
+    chain->mass_count = 1;
+    return true;
+}
+
 static bool add_coarse_blocks(struct chain *chain, const struct record *record,
                               const struct shape *full, struct arena *tile, struct arena *scratch,
                               struct err *err)
@@ -362,7 +549,9 @@ static bool fill_chain(struct chain *chain, const struct record *record, const s
            add_source_levels(chain, record, full, 2, INFINITY, tile, scratch, err) &&
            (!is_building || add_first_block(chain, record, full, tile, scratch, err)) &&
            add_source_levels(chain, record, full, 1, 2, tile, scratch, err) &&
-           (!is_building || add_coarse_blocks(chain, record, full, tile, scratch, err));
+           (!is_building || add_coarse_blocks(chain, record, full, tile, scratch, err)) &&
+           (is_building || (is_ground(full) ? add_ground(chain, full, tile, scratch, err)
+                                            : add_box(chain, record, full, tile, scratch, err)));
 }
 
 bool candidate_chain(const struct record *record, const struct candidate_means *means,

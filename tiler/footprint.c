@@ -253,6 +253,98 @@ double footprint_area_m2(const struct ring_set *plan)
     return sum;
 }
 
+/* ---- width ---- */
+
+/* A square that may hold the middle of the largest circle. */
+struct square {
+    struct vec2 middle;
+    double half_m;
+    double most_m; /* no circle around one of its points is larger */
+};
+
+enum { SQUARES_MAX = 1024, SQUARES_FIRST = 8 };
+static const double WIDTH_SHARE = 0.1;
+
+/* From a point to the nearest edge; negative outside. */
+static double depth_of(const struct ring_set *plan, struct vec2 p)
+{
+    double best2 = INFINITY;
+    bool is_inside = false;
+    for (uint32_t r = 0; r < plan->ring_count; r++) {
+        const uint32_t start = ring_start(plan, r);
+        const uint32_t count = plan->ends[r] - start;
+        const struct vec2 *points = plan->points + start;
+        is_inside = is_inside != ring_holds(points, count, p);
+        for (uint32_t i = 0; i < count; i++) {
+            const struct vec2 a = points[i];
+            const struct vec2 b = points[i + 1 == count ? 0 : i + 1];
+            const double dx = b.x - a.x;
+            const double dy = b.y - a.y;
+            const double length2 = dx * dx + dy * dy;
+            const double t = length2 > 0 ? ((p.x - a.x) * dx + (p.y - a.y) * dy) / length2 : 0;
+            const double s = t < 0 ? 0 : t > 1 ? 1 : t;
+            const double x = p.x - a.x - s * dx;
+            const double y = p.y - a.y - s * dy;
+            best2 = fmin(best2, x * x + y * y);
+        }
+    }
+    return is_inside ? sqrt(best2) : -sqrt(best2);
+}
+
+static struct square square_at(const struct ring_set *plan, struct vec2 middle, double half_m,
+                               double *io_best_m)
+{
+    const double depth_m = depth_of(plan, middle);
+    *io_best_m = fmax(*io_best_m, depth_m);
+    return (struct square){middle, half_m, depth_m + half_m * sqrt(2)};
+}
+
+bool footprint_width_m(const struct ring_set *plan, struct arena *scratch, double *out_m,
+                       struct err *err)
+{
+    const uint32_t point_count = ring_point_count(plan);
+    if (point_count == 0) {
+        *out_m = 0;
+        return true;
+    }
+    const struct arena_mark mark = arena_mark(scratch);
+    struct square *squares = arena_array(scratch, struct square, SQUARES_MAX);
+    if (squares == NULL) {
+        return arena_full(scratch, err);
+    }
+    struct box3 box = box3_empty();
+    for (uint32_t i = 0; i < point_count; i++) {
+        box3_add(&box, (struct vec3){plan->points[i].x, plan->points[i].y, 0});
+    }
+    const double half_m =
+        fmax(box.max.x - box.min.x, box.max.y - box.min.y) / (2 * SQUARES_FIRST) + 1e-9;
+    double best_m = 0;
+    uint32_t count = 0;
+    for (double y = box.min.y + half_m; y < box.max.y + half_m; y += 2 * half_m) {
+        for (double x = box.min.x + half_m; x < box.max.x + half_m; x += 2 * half_m) {
+            squares[count++] = square_at(plan, (struct vec2){x, y}, half_m, &best_m);
+        }
+    }
+    double settled_m = 0;
+    while (count > 0) {
+        const struct square square = squares[--count];
+        if (square.most_m <= best_m * (1 + WIDTH_SHARE) || count + 4 > SQUARES_MAX ||
+            square.half_m < FOOTPRINT_WELD_M) {
+            settled_m = fmax(settled_m, square.most_m);
+            continue;
+        }
+        const double quarter_m = square.half_m / 2;
+        for (int i = 0; i < 4; i++) {
+            const struct vec2 middle = {square.middle.x + (i & 1 ? quarter_m : -quarter_m),
+                                        square.middle.y + (i & 2 ? quarter_m : -quarter_m)};
+            squares[count++] = square_at(plan, middle, quarter_m, &best_m);
+        }
+    }
+    arena_reset(scratch, mark);
+    *out_m = 2 * settled_m;
+    return true;
+}
+
 /* ---- fewer corners ---- */
 
 static struct vec2 minus(struct vec2 a, struct vec2 b)

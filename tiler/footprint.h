@@ -44,6 +44,13 @@ ERR_CHECKED bool footprint_simplify(const struct ring_set *plan, double toleranc
                                     struct arena *out_arena, struct arena *scratch,
                                     struct ring_set *out, struct err *err);
 
+/*
+ * How wide the plan is where it is widest: the diameter of the largest circle
+ * that lies in it. An upper bound, within a tenth or so.
+ */
+ERR_CHECKED bool footprint_width_m(const struct ring_set *plan, struct arena *scratch,
+                                   double *out_m, struct err *err);
+
 /* Sum of signed ring areas: outer rings less holes. */
 double footprint_area_m2(const struct ring_set *plan);
 

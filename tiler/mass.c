@@ -33,6 +33,9 @@ static inline double larger(double a, double b)
     return a > b ? a : b;
 }
 
+/* Lower than this there are no walls. */
+static const double FLAT_M = 0.1;
+
 /* ---- distances ---- */
 
 static double square_to_segment(struct vec2 p, struct vec2 a, struct vec2 b)
@@ -104,6 +107,18 @@ double mass_diameter_m(const struct mass_prism *shape)
     }
     const double height = shape->top_m - shape->base_m;
     return sqrt(most * most + height * height);
+}
+
+double mass_width_m(const struct mass_prism *shape)
+{
+    struct vec2 around[4];
+    ring_rectangle(shape->points, shape->count, around);
+    return smaller(distance(around[0], around[1]), distance(around[1], around[2]));
+}
+
+bool mass_is_flat(const struct mass_prism *shape)
+{
+    return shape->top_m - shape->base_m < FLAT_M;
 }
 
 double mass_area_m2(const struct mass_prism *shape)

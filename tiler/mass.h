@@ -97,6 +97,12 @@ double mass_measure_m(const struct mass_prism *shape, const struct mass_prism *p
 /* Of all corners. */
 double mass_diameter_m(const struct mass_prism *shape);
 
+/* Of the narrowest rectangle around its plan. */
+double mass_width_m(const struct mass_prism *shape);
+
+/* A piece of ground: only its top is drawn. */
+bool mass_is_flat(const struct mass_prism *shape);
+
 double mass_area_m2(const struct mass_prism *shape);
 
 /* Whether the wall from corner `edge` to the next stands inside another prism. */

@@ -97,6 +97,9 @@ static struct step pop(struct merge *m)
 static uint64_t mass_bytes(const struct mass *mass)
 {
     const uint32_t sides = mass->shape.count;
+    if (mass_is_flat(&mass->shape)) {
+        return piece_estimate_bytes(sides - 2, 1);
+    }
     return piece_estimate_bytes(3 * sides - 2, sides + 1);
 }
 
@@ -180,9 +183,12 @@ static void kill_mass(struct merge *m, uint32_t mass)
     draw_less(m, m->masses[mass].figure);
 }
 
+/* Ground counts with its width: candidate.c. */
 static double vanish_error_m(const struct mass *mass)
 {
-    return mass_diameter_m(&mass->shape) + mass->shape.error_m;
+    const double size_m =
+        mass_is_flat(&mass->shape) ? mass_width_m(&mass->shape) : mass_diameter_m(&mass->shape);
+    return size_m + mass->shape.error_m;
 }
 
 /* From now on the figure is drawn as its masses. */
@@ -319,11 +325,18 @@ static bool push_pair(struct merge *m, uint32_t mass, uint32_t other, struct err
     return push(m, step, err);
 }
 
+/* Houses with houses, trees with trees. */
+static bool may_join(const struct merge *m, uint32_t one, uint32_t two)
+{
+    return m->members[m->masses[one].figure].kind == m->members[m->masses[two].figure].kind;
+}
+
 /* A mass that is new sees all that are near. */
 static bool offer_near(struct merge *m, uint32_t mass, uint32_t other, void *self, struct err *err)
 {
     (void)self;
-    if (mass_gap_m(&m->masses[mass].mass, &m->masses[other].mass) > m->reach_m) {
+    if (!may_join(m, mass, other) ||
+        mass_gap_m(&m->masses[mass].mass, &m->masses[other].mass) > m->reach_m) {
         return true;
     }
     return push_pair(m, mass, other, err);
@@ -334,7 +347,7 @@ static bool offer_far(struct merge *m, uint32_t mass, uint32_t other, void *self
 {
     const double before_m = *(const double *)self;
     const double gap_m = mass_gap_m(&m->masses[mass].mass, &m->masses[other].mass);
-    if (other < mass || gap_m <= before_m || gap_m > m->reach_m) {
+    if (!may_join(m, mass, other) || other < mass || gap_m <= before_m || gap_m > m->reach_m) {
         return true;
     }
     return push_pair(m, mass, other, err);
@@ -549,9 +562,10 @@ static bool take(struct merge *m, const struct step *step, struct err *err)
     return true;
 }
 
-bool merge_until(struct merge *m, uint64_t budget_bytes, struct err *err)
+bool merge_until(struct merge *m, uint64_t budget_bytes, double least_error_m, struct err *err)
 {
-    while (m->cost_bytes > budget_bytes && m->step_count > 0) {
+    while (m->step_count > 0 &&
+           (m->cost_bytes > budget_bytes || m->steps[0].key_m < least_error_m)) {
         const struct step step = pop(m);
         const uint64_t before = m->cost_bytes;
         if (!take(m, &step, err)) {
@@ -604,11 +618,36 @@ static bool open_mass(struct merge *m, uint32_t figure, const struct mass *mass,
     return true;
 }
 
+static bool is_building(struct text class_name)
+{
+    static const char prefix[] = "Building"; /* BuildingPart, BuildingUnit, ... */
+    return class_name.size >= sizeof prefix - 1 &&
+           memcmp(class_name.data, prefix, sizeof prefix - 1) == 0;
+}
+
+/* Parts of buildings are buildings; else a kind is a class. Beyond KINDS_MAX a
+ * figure is a kind of its own. */
+static uint32_t kind_of(struct merge *m, uint32_t figure)
+{
+    const struct text class_name = m->figures[figure].class_name;
+    for (uint32_t i = 0; i < m->kind_count; i++) {
+        const struct text other = m->figures[m->kinds[i]].class_name;
+        if (text_equals(other, class_name) || (is_building(other) && is_building(class_name))) {
+            return m->kinds[i];
+        }
+    }
+    if (m->kind_count < MERGE_KINDS_MAX) {
+        m->kinds[m->kind_count++] = figure;
+    }
+    return figure;
+}
+
 static bool open_member(struct merge *m, uint32_t figure, struct err *err)
 {
     struct member *member = &m->members[figure];
     const struct figure *f = &m->figures[figure];
     *member = (struct member){
+        .kind = kind_of(m, figure),
         .root = figure,
         .first_mass = m->mass_count,
         .mass_count = f->mass_count,

@@ -63,8 +63,10 @@ ERR_CHECKED bool merge_open(const struct figure *figures, size_t figure_count,
                             struct vec3 origin_ecef_m, double texel_per_error, struct arena *tile,
                             struct merge **out, struct err *err);
 
-/* Takes steps until the tile is estimated to cost at most this. */
-ERR_CHECKED bool merge_until(struct merge *merge, uint64_t budget_bytes, struct err *err);
+/* Takes steps until the tile is estimated to cost at most this, and all that err
+ * by less than least_error_m. */
+ERR_CHECKED bool merge_until(struct merge *merge, uint64_t budget_bytes, double least_error_m,
+                             struct err *err);
 
 /* What the tile shows now. Memory: *out lives in `tile`; scratch is marked and
  * reset. */

@@ -11,6 +11,8 @@
 
 #define MERGE_NONE UINT32_MAX
 
+enum { MERGE_KINDS_MAX = 64 };
+
 /* In the order in which steps of one error are taken. */
 enum step_kind {
     STEP_IMAGES, /* texels grow */
@@ -45,6 +47,7 @@ struct member {
     bool is_offered;
     bool is_massed; /* drawn as its masses */
     bool is_dropped;
+    uint32_t kind;                   /* only figures of one kind are joined */
     uint32_t root;                   /* union-find: itself for a root */
     uint32_t first_mass, mass_count; /* its own, before any were joined */
     double height_at_origin_m;       /* ellipsoidal, of z = 0 in its frame */
@@ -79,6 +82,8 @@ struct merge {
     size_t step_count;
     size_t step_room;
     bool has_images;
+    uint32_t kinds[MERGE_KINDS_MAX]; /* the first figure of each */
+    uint32_t kind_count;
 
     /* The grid. */
     double west_m, south_m, cell_m;

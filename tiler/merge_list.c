@@ -295,7 +295,8 @@ static void draw_mass(struct drawing *d, const struct listing *l, uint32_t root,
         d->points[first + prism.count + i] = (struct vec3){p.x, p.y, top_m};
     }
     d->piece.point_count += 2 * prism.count;
-    for (uint32_t i = 0; i < prism.count; i++) {
+    const bool has_walls = !mass_is_flat(&prism);
+    for (uint32_t i = 0; i < prism.count && has_walls; i++) {
         const uint32_t next = i + 1 == prism.count ? 0 : i + 1;
         if (looks_for_hidden && is_hidden(l, root, mass, i)) {
             continue;

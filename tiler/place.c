@@ -106,9 +106,12 @@ static bool estimate_bytes(const struct run *run, const struct record *record, s
     uint64_t triangles = 0;
     for (uint32_t i = 0; i < lod->polygon_count; i++) {
         const struct feature_polygon *polygon = &feature->polygons[lod->first_polygon + i];
+        /* n corners in r rings: n + 2 r - 4 triangles. */
+        uint64_t corners = 0;
         for (uint32_t r = 0; r < polygon->ring_count; r++) {
-            triangles += feature->rings[polygon->first_ring + r].corner_count;
+            corners += (uint64_t)feature->rings[polygon->first_ring + r].corner_count + 2;
         }
+        triangles += corners > 4 ? corners - 4 : 0;
     }
     uint64_t bytes = feature->id.size + feature->parent_id.size + feature->name.size;
     for (size_t i = 0; i < record->attribute_count; i++) {

@@ -328,7 +328,32 @@ static void block_make__reports_every_failing_allocation(void)
     run_close(&run);
 }
 
-CHECK_MAIN(CHECK_TEST(block_make__of_a_gable_has_the_least_error),
+/* The widest circle: of a street as wide as it is, of a crossing a little wider. */
+static void footprint_width_m__is_that_of_the_widest_circle(void)
+{
+    const struct vec2 street[] = {{0, 0}, {300, 0}, {300, 8}, {0, 8}};
+    const struct vec2 cross[] = {{-50, -4}, {-4, -4}, {-4, -50}, {4, -50}, {4, -4}, {50, -4},
+                                 {50, 4},   {4, 4},   {4, 50},   {-4, 50}, {-4, 4}, {-50, 4}};
+    const uint32_t street_ends[] = {4};
+    const uint32_t cross_ends[] = {12};
+    const double corner_m = 8 * sqrt(2); /* across the crossing, corner to corner */
+    struct arena scratch;
+    struct err err;
+    double width_m;
+    arena_init(&scratch, 1 << 20);
+    CHECK_OK(
+        footprint_width_m(&(struct ring_set){street, street_ends, 1}, &scratch, &width_m, &err),
+        &err);
+    CHECK(width_m >= 8 && width_m <= 8.9);
+    CHECK_OK(footprint_width_m(&(struct ring_set){cross, cross_ends, 1}, &scratch, &width_m, &err),
+             &err);
+    CHECK(width_m >= corner_m - 1e-9 && width_m <= 1.12 * corner_m);
+    CHECK_EQ(scratch.used_bytes, 0);
+    arena_release(&scratch);
+}
+
+CHECK_MAIN(CHECK_TEST(footprint_width_m__is_that_of_the_widest_circle),
+           CHECK_TEST(block_make__of_a_gable_has_the_least_error),
            CHECK_TEST(block_make__of_a_tower_on_a_podium_is_exact),
            CHECK_TEST(block_make__keeps_a_courtyard),
            CHECK_TEST(footprint_simplify__keeps_right_angles),

@@ -117,7 +117,7 @@ static struct merge_result merge_to(uint64_t budget_bytes)
     struct err err;
     CHECK_OK(merge_open(town.figures, FIGURES, town.origin_ecef_m, 0, &town.tile, &merge, &err),
              &err);
-    CHECK_OK(merge_until(merge, budget_bytes, &err), &err);
+    CHECK_OK(merge_until(merge, budget_bytes, 0, &err), &err);
     CHECK_OK(merge_list(merge, &town.tile, &town.scratch, &result, &err), &err);
     CHECK_EQ(town.scratch.used_bytes, 0);
     CHECK(result.cost_bytes <= budget_bytes);
@@ -355,7 +355,7 @@ static void merge_open__takes_groups_as_figures(void)
     struct merge_result second;
     CHECK_OK(merge_open(figures, first.item_count, town.origin_ecef_m, 0, &town.tile, &merge, &err),
              &err);
-    CHECK_OK(merge_until(merge, 900, &err), &err);
+    CHECK_OK(merge_until(merge, 900, 0, &err), &err);
     CHECK_OK(merge_list(merge, &town.tile, &town.scratch, &second, &err), &err);
     CHECK(second.error_m > first.error_m);
     uint64_t told = 0;
@@ -383,7 +383,7 @@ static void merge_list__survives_every_failed_allocation(void)
         struct err err;
         town.tile.fail_after = fail;
         if (merge_open(town.figures, FIGURES, town.origin_ecef_m, 0, &town.tile, &merge, &err) &&
-            merge_until(merge, 900, &err) &&
+            merge_until(merge, 900, 0, &err) &&
             merge_list(merge, &town.tile, &town.scratch, &result, &err)) {
             close_town();
             return;
@@ -421,7 +421,7 @@ static void merge_until__makes_images_coarser_before_it_drops_them(void)
         CHECK_OK(
             merge_open(city, FEW, city[0].origin_ecef_m, texel_per_error, &town.tile, &merge, &err),
             &err);
-        CHECK_OK(merge_until(merge, budget, &err), &err);
+        CHECK_OK(merge_until(merge, budget, 0, &err), &err);
         CHECK_OK(merge_list(merge, &town.tile, &town.scratch, &result, &err), &err);
         CHECK_EQ(result.item_count, FEW);
         for (size_t i = 0; i < FEW; i++) {
