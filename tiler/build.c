@@ -9,6 +9,7 @@
 #include "tiler/merge.h"
 #include "tiler/rejoin.h"
 #include "tiler/tile_write.h"
+#include "tiler/visible.h"
 
 /* Leaves are quantized to at most this; above them the step follows the error,
  * of which it adds less than a fiftieth. */
@@ -156,11 +157,30 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
     return true;
 }
 
-/* What a parent may want of a leaf's figures. */
-static void hand_on_leaf(const struct figure *figures, size_t count, uint64_t tile_bytes,
-                         struct buf *out)
+/* Features that nobody sees from outside are in the leaves only. */
+static void tell_hidden(struct run *run, const struct figure *figures, const uint8_t *is_hidden,
+                        size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        struct err said;
+        char id[64];
+        if (is_hidden[i]) {
+            snprintf(id, sizeof id, "%.*s", TEXT_ARGS(figures[i].id));
+            err_set(&said, ERR_GEOMETRY, "cannot be seen from outside: near tiles only");
+            err_in_feature(&said, id);
+            report_add(&run->report, REPORT_NOTICE, "hidden-inside", &said);
+        }
+    }
+}
+
+/* What a parent may want of a leaf's figures. */
+static void hand_on_leaf(const struct figure *figures, const uint8_t *is_hidden, size_t count,
+                         uint64_t tile_bytes, struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_hidden[i]) {
+            continue;
+        }
         const bool is_heavy = figures[i].pieces[0].bytes > tile_bytes;
         const size_t first = is_heavy && figures[i].piece_count > 1 ? 1 : 0;
         figure_write(&figures[i], first, out);
@@ -191,7 +211,15 @@ static bool build_leaf(struct run *run, struct run_node *node, struct jobs_worke
         return false;
     }
     if (!node->is_part) { /* else its figure is where it was read from */
-        hand_on_leaf(figures, count, run->options->tile_bytes, &worker->output);
+        uint8_t *is_hidden = arena_array(&worker->tile, uint8_t, count);
+        if (is_hidden == NULL) {
+            return arena_full(&worker->tile, err);
+        }
+        if (!visible_figures(figures, count, &worker->scratch, is_hidden, err)) {
+            return false;
+        }
+        tell_hidden(run, figures, is_hidden, count);
+        hand_on_leaf(figures, is_hidden, count, run->options->tile_bytes, &worker->output);
     }
     node->figures_bytes = worker->output.size;
     return true;

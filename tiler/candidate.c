@@ -9,6 +9,7 @@
 #include "tiler/shade.h"
 #include "tiler/simplify.h"
 #include "tiler/thin.h"
+#include "tiler/visible.h"
 
 enum { CHAIN_MAX = 12 };
 
@@ -538,13 +539,51 @@ static bool add_coarse_blocks(struct chain *chain, const struct record *record,
     return true;
 }
 
+/* What nobody sees from outside is in full detail only; that is measured
+ * against as it is seen from outside. */
+static bool leave_out_hidden(struct chain *chain, const struct record *record,
+                             const struct shape *full, struct report *report, struct arena *tile,
+                             struct arena *scratch, struct shape *out_seen, struct err *err)
+{
+    *out_seen = *full;
+    if (full->triangle_count < THIN_TRIANGLES_MIN) {
+        return true;
+    }
+    uint8_t *is_clear = arena_array(tile, uint8_t, full->face_count);
+    uint32_t hidden = 0;
+    struct piece piece;
+    if (is_clear == NULL) {
+        return arena_full(tile, err);
+    }
+    for (uint32_t f = 0; f < full->face_count; f++) {
+        is_clear[f] = paint_is_blended(chain->pieces[0].faces[f].paint);
+    }
+    if (!visible_shape(full, is_clear, tile, scratch, out_seen, &hidden, err) ||
+        (hidden > 0 &&
+         !paint_shape(chain, record, out_seen, OF_SOURCE, 0, tile, scratch, &piece, err))) {
+        return false;
+    }
+    if (hidden > 0) {
+        struct err said;
+        char id[64];
+        add_piece(chain, &piece);
+        snprintf(id, sizeof id, "%.*s", TEXT_ARGS(record->feature.id));
+        err_set(&said, ERR_GEOMETRY, "%u triangles cannot be seen from outside: near tiles only",
+                hidden);
+        err_in_feature(&said, id);
+        if (report != NULL) {
+            report_add(report, REPORT_NOTICE, "hidden-inside", &said);
+        }
+    }
+    return true;
+}
+
 static bool fill_chain(struct chain *chain, const struct record *record, const struct shape *full,
                        struct arena *tile, struct arena *scratch, struct err *err)
 {
     const bool is_building = may_be_block(record->feature.kind);
     /* A footprint (level 0) lies on the ground: it is not a building. */
-    return paint_shape(chain, record, full, OF_SOURCE, 0, tile, scratch, &chain->pieces[0], err) &&
-           add_flat(chain, record, full, tile, scratch, err) &&
+    return add_flat(chain, record, full, tile, scratch, err) &&
            add_thinned(chain, record, full, tile, scratch, err) &&
            add_source_levels(chain, record, full, 2, INFINITY, tile, scratch, err) &&
            (!is_building || add_first_block(chain, record, full, tile, scratch, err)) &&
@@ -562,6 +601,7 @@ bool candidate_chain(const struct record *record, const struct candidate_means *
     const struct vec3 *placed = (const struct vec3 *)(const void *)feature->vertices;
     static_assert(sizeof(struct vec3) == 3 * sizeof(double), "the hub's vertices are vec3");
     struct shape full;
+    struct shape seen;
     if (!shape_from_feature(feature, feature->lod_count - 1, placed, tile, scratch, means->report,
                             &full, err)) {
         return false;
@@ -570,7 +610,9 @@ bool candidate_chain(const struct record *record, const struct candidate_means *
     struct chain chain = {.count = 1, .dropped_error_m = shape_diameter_m(&full)};
     if (!shade_open(record, &full, means->images, means->source_path, means->texel_per_error, tile,
                     &chain.shade, err) ||
-        !fill_chain(&chain, record, &full, tile, scratch, err)) {
+        !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, &chain.pieces[0], err) ||
+        !leave_out_hidden(&chain, record, &full, means->report, tile, scratch, &seen, err) ||
+        !fill_chain(&chain, record, &seen, tile, scratch, err)) {
         return false;
     }
     struct piece *pieces = arena_array(tile, struct piece, chain.count);
@@ -625,6 +667,7 @@ bool candidate_full(const struct record *record, const struct candidate_means *m
         .origin_ecef_m = record->origin_ecef_m,
         .pieces = piece,
         .piece_count = 1,
+        .member_count = 1,
     };
     return true;
 }

@@ -7,6 +7,8 @@
  * with its measured deviation.
  *
  *     full detail     the source's finest level, error 0
+ *     seen            the same without what nobody sees from outside (visible.h);
+ *                     all that follow are measured against this
  *     flat faces      the same with coplanar neighbours merged
  *     thinned         small parts left out, edges collapsed, at five errors
  *                     from a 256th of the feature to a 16th

@@ -504,7 +504,15 @@ bool rejoin_parts(const struct rejoin_request *request, struct arena *tile, stru
     const struct arena_mark mark = arena_mark(scratch);
     struct rejoining r = {.request = request, .tile = tile, .scratch = scratch};
     struct figure figure = request->parts[0];
-    bool ok = join_parts(&r, err) && make_chain(&r, err);
+    struct err made;
+    bool ok = join_parts(&r, err);
+    if (ok && !make_chain(&r, &made)) {
+        ok = made.code == ERR_GEOMETRY;
+        r.count = 0;
+        if (!ok) {
+            *err = made;
+        }
+    }
     struct piece *pieces = ok ? arena_array(tile, struct piece, r.count) : NULL;
     arena_reset(scratch, mark);
     if (ok && pieces == NULL) {
@@ -514,8 +522,10 @@ bool rejoin_parts(const struct rejoin_request *request, struct arena *tile, stru
         return false;
     }
     memcpy(pieces, r.pieces, r.count * sizeof pieces[0]);
-    struct piece *last = &pieces[r.count - 1];
-    if (last->bytes > request->budget_bytes / 2) {
+    struct piece *last = r.count == 0 ? NULL : &pieces[r.count - 1];
+    if (last == NULL) {
+        figure.dropped_error_m = r.diameter_m;
+    } else if (last->bytes > request->budget_bytes / 2) {
         last->bytes = (uint32_t)(request->budget_bytes / 2);
         last->image_area_m2 = 0;
         last->image_texels = 0;

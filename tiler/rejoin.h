@@ -38,8 +38,9 @@ struct rejoin_request {
  * expected; the last is said to cost no more than half of it, so that the part
  * is never left out. A whole feature has coarser ones, too, down to a block.
  *
+ * Where no triangle has an area there is no piece: it can only be left out.
+ *
  * Memory   *out lives in `tile`; scratch is marked and reset
- * Errors   ERR_GEOMETRY  no triangle is left
  */
 ERR_CHECKED bool rejoin_parts(const struct rejoin_request *request, struct arena *tile,
                               struct arena *scratch, struct figure *out, struct err *err);

@@ -79,9 +79,10 @@ uint32_t split_common_depth(uint32_t path, uint32_t other_path);
 
 /*
  * Cuts every placed feature whose full detail is expected to cost more than
- * SPLIT_TILES tiles: parts into run->figures, their list into run->parts, a
- * record without its finest level in place of the feature's. One feature at a
- * time, so that memory is bounded by the largest.
+ * SPLIT_TILES tiles (of few triangles without its pictures: no cut makes those
+ * lighter): parts into run->figures, their list into
+ * run->parts, a record without its finest level in place of the feature's. One feature at a time,
+ * so that memory is bounded by the largest.
  *
  * Limits   a feature that needs more than OPTIONS_DENSE_BYTES stays whole, and
  *          fails where others would
