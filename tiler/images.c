@@ -263,6 +263,7 @@ static void straighten(char *path)
     size_t size = path[0] == '/';
     for (size_t at = size; path[at] != '\0';) {
         const size_t part = strcspn(path + at, "/");
+        const bool is_last = path[at + part] == '\0'; /* the slash below may overwrite that */
         const bool is_up = part == 2 && path[at] == '.' && path[at + 1] == '.';
         if (part == 0 || (part == 1 && path[at] == '.')) {
             /* nothing */
@@ -274,8 +275,10 @@ static void straighten(char *path)
             size += part;
             path[size++] = '/';
         }
-        at += part;
-        at += path[at] == '/';
+        at += part + 1;
+        if (is_last) {
+            break;
+        }
     }
     path[size > 1 && path[size - 1] == '/' ? size - 1 : size] = '\0';
 }
