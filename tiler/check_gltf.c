@@ -4,6 +4,7 @@
 
 #include "formats/b3dm.h"
 #include "formats/draco.h"
+#include "formats/image.h"
 #include "formats/meshopt.h"
 #include "tiler/check_internal.h"
 
@@ -1143,9 +1144,14 @@ static void check_images(struct gltf *gltf)
             is_kind = is_kind || (text_is(type, kinds[k].type) && bytes.size > kinds[k].size &&
                                   memcmp(bytes.data, kinds[k].magic, kinds[k].size) == 0);
         }
+        struct image_facts facts;
+        struct err err;
         if (!is_kind) {
             check_note_at(gltf->check, "gltf-image", gltf->file, image, "image %zu is no '%.*s'", i,
                           TEXT_ARGS(type));
+        } else if (!text_is(type, "image/ktx2") && !image_probe(bytes, &facts, &err)) {
+            check_note_at(gltf->check, "gltf-image", gltf->file, image, "image %zu: %s", i,
+                          err.message);
         }
     }
 }

@@ -105,7 +105,43 @@ static void print_city(struct buf *out)
     buf_add_text(out, "]}}");
 }
 
+/* The same city as CityGML 2.0. */
+static void print_gml(struct buf *out)
+{
+    buf_add_text(out, "<CityModel xmlns=\"http://www.opengis.net/citygml/2.0\""
+                      " xmlns:gml=\"http://www.opengis.net/gml\""
+                      " xmlns:bldg=\"http://www.opengis.net/citygml/building/2.0\""
+                      " xmlns:app=\"http://www.opengis.net/citygml/appearance/2.0\">");
+    for (size_t i = 0; i < WALL_COUNT; i++) {
+        const double x = lower_corner_x(i);
+        buf_print(out,
+                  "<cityObjectMember><bldg:Building gml:id=\"%s\"><bldg:lod2MultiSurface>"
+                  "<gml:MultiSurface srsName=\"EPSG:32631\" srsDimension=\"3\">"
+                  "<gml:surfaceMember><gml:Polygon gml:id=\"p%zu\">"
+                  "<gml:exterior><gml:LinearRing gml:id=\"r%zu\"><gml:posList>%.3f 4649776 40 "
+                  "%.3f 4649776 40 %.3f 4649776 46 %.3f 4649776 46 %.3f 4649776 40</gml:posList>"
+                  "</gml:LinearRing></gml:exterior></gml:Polygon></gml:surfaceMember>"
+                  "</gml:MultiSurface></bldg:lod2MultiSurface></bldg:Building></cityObjectMember>",
+                  walls[i].id, i, i, x, x + 8, x + 8, x, x);
+    }
+    buf_add_text(out, "<app:appearanceMember><app:Appearance><app:theme>photo</app:theme>");
+    for (size_t i = 0; i < WALL_COUNT; i++) {
+        const double(*uv)[2] = walls[i].uv;
+        buf_print(out,
+                  "<app:surfaceDataMember><app:ParameterizedTexture><app:imageURI>%s"
+                  "</app:imageURI><app:wrapMode>%s</app:wrapMode><app:target uri=\"#p%zu\">"
+                  "<app:TexCoordList><app:textureCoordinates ring=\"#r%zu\">%.9g %.9g %.9g %.9g "
+                  "%.9g %.9g %.9g %.9g %.9g %.9g</app:textureCoordinates></app:TexCoordList>"
+                  "</app:target></app:ParameterizedTexture></app:surfaceDataMember>",
+                  i % 2 == 0 ? "pictures/a%20b.png" : ".\\pictures\\c.png", walls[i].wrap, i, i,
+                  uv[0][0], uv[0][1], uv[1][0], uv[1][1], uv[1][0] + uv[2][0] - uv[0][0],
+                  uv[1][1] + uv[2][1] - uv[0][1], uv[2][0], uv[2][1], uv[0][0], uv[0][1]);
+    }
+    buf_add_text(out, "</app:Appearance></app:appearanceMember></CityModel>");
+}
+
 struct folder {
+    const char *city; /* "city.json" or "city.gml" */
     char path[64];
     struct arena arena;
     struct image picture;
@@ -136,6 +172,9 @@ static void folder_open(struct folder *folder)
     buf_init(&bytes, 1 << 24);
     print_city(&bytes);
     write_bytes(folder, "city.json", &bytes);
+    print_gml(&bytes);
+    write_bytes(folder, "city.gml", &bytes);
+    folder->city = "city.json";
     CHECK_OK(image_png_write(&folder->picture, &bytes, &err), &err);
     write_bytes(folder, "pictures/a b.png", &bytes);
     CHECK_OK(image_jpeg_write(&folder->picture, 97, &bytes, &err), &err);
@@ -155,7 +194,7 @@ static struct span tile(struct folder *folder, const char *option, const char *v
 {
     char input[128];
     char output[128];
-    snprintf(input, sizeof input, "%s/city.json", folder->path);
+    snprintf(input, sizeof input, "%s/%s", folder->path, folder->city);
     snprintf(output, sizeof output, "%s/out", folder->path);
     const char *const words[] = {"storey", "tile",  input,  "-o", output,
                                  "--log",  "quiet", option, value};
@@ -367,6 +406,17 @@ static void tile__shows_each_place_of_the_picture_where_the_source_has_it(void)
     folder_close(&folder);
 }
 
+static void tile__shows_the_same_of_citygml(void)
+{
+    struct folder folder;
+    struct mesh_tile content;
+    folder_open(&folder);
+    folder.city = "city.gml";
+    read_content(&folder, tile(&folder, "--texture-format", "png"), &content);
+    CHECK_EQ(check_content(&folder, &content, 1), WALL_COUNT * 2 * 200);
+    folder_close(&folder);
+}
+
 static void tile__keeps_every_texel_in_png(void)
 {
     struct folder folder;
@@ -427,7 +477,7 @@ static void tile__repeats_its_bytes_with_any_threads(void)
 }
 
 CHECK_MAIN(CHECK_TEST(tile__shows_each_place_of_the_picture_where_the_source_has_it),
-           CHECK_TEST(tile__keeps_every_texel_in_png), CHECK_TEST(tile__writes_webp_when_asked),
-           CHECK_TEST(tile__carries_pictures_in_b3dm),
+           CHECK_TEST(tile__shows_the_same_of_citygml), CHECK_TEST(tile__keeps_every_texel_in_png),
+           CHECK_TEST(tile__writes_webp_when_asked), CHECK_TEST(tile__carries_pictures_in_b3dm),
            CHECK_TEST(tile__has_colors_without_textures),
            CHECK_TEST(tile__repeats_its_bytes_with_any_threads))
