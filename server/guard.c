@@ -3,6 +3,9 @@
 
 #include <strings.h>
 
+/* Of a header beside its text: punctuation, and the library's note of it. */
+enum { HEADER_COST = 64 };
+
 static bool is_header(struct text key, const char *name)
 {
     return key.size == strlen(name) && strncasecmp(key.data, name, key.size) == 0;
@@ -94,6 +97,7 @@ static void scan_framing(struct guard *guard, struct text key, struct text value
 void guard_header(struct guard *guard, struct text key, struct text value)
 {
     struct request *request = guard->request;
+    guard->head_bytes += key.size + value.size + HEADER_COST;
     if (!is_clean(value) || !is_name(key) || is_stretched(key)) {
         guard->is_bad = true;
         return;

@@ -30,6 +30,7 @@ struct guard {
     unsigned host_count;
     unsigned length_count;
     unsigned coding_count;
+    size_t head_bytes; /* what the headers take of the library's pool, about */
     bool is_chunked;
     bool is_bad;
     uint64_t length;

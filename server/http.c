@@ -16,8 +16,6 @@
 #include "server/http_internal.h"
 
 enum { WORKERS_MAX = 256 };
-/* The library clears its pool for every request: 8 KiB costs half of 32 KiB. */
-enum { POOL_BYTES = 8 * 1024 };
 /* Once a second every connection is looked at, which is a system call for each that
  * waits: a few at a time, so that no answer waits behind ten thousand of them. */
 enum { SWEEP_MS = 1000, SLICE_MS = 5, SLICE_LEAST = 64, SWEEP_SLICES = 100 };
@@ -225,7 +223,7 @@ static bool start_daemon(struct worker *worker, unsigned connections)
         MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (is_tls ? MHD_USE_TLS : 0U), 0, NULL, NULL,
         http_on_request, worker, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL, /* first */
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)worker->listen_fd,                 /* */
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,                  /* */
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,             /* */
         MHD_OPTION_CONNECTION_LIMIT, connections,                                /* */
         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s + options->request_s,     /* */
         MHD_OPTION_STRICT_FOR_CLIENT, 1,                                         /* */

@@ -15,7 +15,9 @@
  * response is queued in the second call of the handler, because one in the first
  * closes the connection; that is what refused requests get.
  *
- * Limits   A request's head fits 8 KiB (431, or a closed connection beyond).
+ * Limits   A request's head fits in some 6.6 KiB: 414 for the URI, 431 for headers
+ *          beyond; from 7800 bytes on the library may hang up without a
+ *          word.
  *          guard.h says what is refused, deadline.h who is disconnected.
  */
 

@@ -155,6 +155,16 @@ static enum MHD_Result refuse(struct MHD_Connection *handle, struct connection *
     return send_response(handle, connection);
 }
 
+/* A head that leaves the library too little of its pool for the head of an answer
+ * would be hung up on without a word: a bare status still fits. */
+static enum MHD_Result refuse_barely(struct MHD_Connection *handle, struct connection *connection,
+                                     unsigned status)
+{
+    connection->response = (struct response){.status = status, .must_close = true};
+    metrics_note(&connection->worker->metrics, METRICS_REFUSED);
+    return send_response(handle, connection);
+}
+
 /* ---- the library's callbacks ---- */
 
 static struct connection *connection_of(struct MHD_Connection *handle)
@@ -177,6 +187,8 @@ void *http_on_uri(void *cls, const char *uri, struct MHD_Connection *handle)
     deadline_begin(&connection->deadline, DEADLINE_HEAD, connection->worker->now_ms);
     connection->is_seen = false;
     connection->is_answered = false;
+    connection->is_incomplete = false;
+    connection->uri_bytes = strlen(uri);
     connection->response = (struct response){.status = 0};
     connection->request = (struct request){.method = MESSAGE_OTHER};
     const char *mark = strchr(uri, '?');
@@ -186,6 +198,7 @@ void *http_on_uri(void *cls, const char *uri, struct MHD_Connection *handle)
         const struct text query = text_of(mark + 1);
         connection->query.data = message_keep(&connection->memory, query);
         connection->query.size = connection->query.data == NULL ? 0 : query.size;
+        connection->is_incomplete = connection->query.data == NULL;
     }
     return connection;
 }
@@ -236,6 +249,13 @@ static enum MHD_Result begin_request(struct MHD_Connection *handle, struct conne
     struct guard guard = {.request = request};
     MHD_get_connection_values_n(handle, MHD_HEADER_KIND, take_header, &guard);
     look_behind_proxy(connection, &guard.forwarded);
+    if (connection->uri_bytes + guard.head_bytes > HTTP_HEAD_BYTES) {
+        return refuse_barely(handle, connection,
+                             connection->uri_bytes > HTTP_HEAD_BYTES / 2 ? 414 : 431);
+    }
+    if (connection->is_incomplete) {
+        return refuse(handle, connection, 503, "the server is short of memory, try again");
+    }
     const char *why = NULL;
     const unsigned status = guard_refusal(&guard, strcmp(version, "HTTP/1.1") != 0,
                                           connection->worker->http->options.body_bytes, &why);

@@ -20,6 +20,10 @@
 #include "server/listener.h"
 #include "server/routes.h"
 
+/* The library clears its pool for every request: 8 KiB costs half of 32 KiB. It
+ * holds the head of a request, and the head of the answer beside it. */
+enum { HTTP_POOL_BYTES = 8 * 1024, HTTP_HEAD_BYTES = HTTP_POOL_BYTES - 1400 };
+
 struct connection {
     struct connection *before, *after; /* of those that are open */
     struct worker *worker;
@@ -31,6 +35,8 @@ struct connection {
     bool is_counted; /* in the crowd */
     bool is_seen;    /* the handler was called for this request */
     bool is_answered;
+    bool is_incomplete; /* there was no memory for its query */
+    size_t uri_bytes;
     uint64_t begin_ns;
     struct arena memory; /* of the request */
     struct text path, query;

@@ -18,7 +18,7 @@
  * | --idle-seconds          | 75             | disconnected                          |
  * | --drain-seconds         | 10             | cut at shutdown                       |
  * | --grace-hours           | 48             | old revisions stop answering          |
- * | head of a request       | 8 KiB          | 431, 414, or a closed connection      |
+ * | head of a request       | 6.6 KiB        | 431, 414                              |
  * | body of a POST          | 1 MiB          | 413                                   |
  * | time for a body         | 30 s           | disconnected                          |
  * | taking an answer        | 1 KiB/s        | disconnected                          |
