@@ -433,7 +433,8 @@ static bool add_blocks(struct rejoining *r, const struct deviation_surface *refe
             const struct vec3 n = block.faces[f].normal;
             faces[f] = (struct piece_face){.normal = {(float)n.x, (float)n.y, (float)n.z},
                                            .paint = paints[n.z > 0.5],
-                                           .image = PIECE_NO_IMAGE};
+                                           .image = PIECE_NO_IMAGE,
+                                           .is_unlit = finest->faces[0].is_unlit};
         }
         piece = (struct piece){
             .error_m = finest->error_m + error_m,
