@@ -16,6 +16,13 @@
  *     blocks          over the footprint, with layers where roofs lie at
  *                     different heights; three tolerances
  *
+ *     box             for what is small and no building: trees, lamps
+ *
+ * Beside the chain a figure has masses (mass.h), which merge.h joins with its
+ * neighbours': of buildings the convex pieces of the finest block's layers, of
+ * ground those of its plan, of small things the box. Ground that is left out
+ * counts with its width.
+ *
  * A version that costs as much as a finer one, or is wrong by as much as
  * leaving the feature out, is not kept: what remains falls in bytes and rises
  * in error.
