@@ -78,7 +78,9 @@ static void print_packages(const struct catalogue *catalogue)
 {
     for (size_t i = 0; i < catalogue->entry_count; i++) {
         const struct catalogue_entry *entry = &catalogue->entries[i];
-        fprintf(stderr, "storeyd: serving '%s' from %s\n", entry->id, store_path(entry->stores[0]));
+        fprintf(stderr, "storeyd: serving '%s' from %s%s\n", entry->id,
+                store_path(entry->stores[0]),
+                store_index(entry->stores[0]) == NULL ? " (tiles only)" : "");
     }
 }
 

@@ -139,6 +139,9 @@ static void print_storey(struct buf *json, const struct catalogue_entry *entry)
     const struct facts *facts = store_facts(entry->stores[0]);
     buf_print(json, ",\"storey\":{\"revision\":\"%s\",\"made_by_storey\":%s", facts->revision,
               facts->is_ours ? "true" : "false");
+    if (store_index(entry->stores[0]) == NULL) {
+        buf_add_text(json, ",\"tiles_only\":true");
+    }
     print_texts(json, "tiles_version", facts->tiles_version);
     if (facts->has_ground_height) {
         buf_add_text(json, ",\"ground_height_m\":");

@@ -328,6 +328,10 @@ static void packages_of_tiles__say_so(void)
     answer(&request);
     CHECK_EQ(response.status, 404);
     CHECK(says("tiles only"));
+    const struct request about = {.method = MESSAGE_GET, .path = text_of("/collections/plain")};
+    answer(&about);
+    CHECK(says("\"tiles_only\":true"));
+    CHECK(!says("/items"));
     tear_down();
 }
 
