@@ -11,7 +11,7 @@
 #include "formats/citygml_internal.h"
 #include "formats/encoding.h"
 
-enum { THEMES_BYTES_MAX = 1 << 20, SYSTEM_BYTES_MAX = 512 };
+enum { THEMES_BYTES_MAX = 1 << 20, SKIPS_BYTES_MAX = 1 << 26, SYSTEM_BYTES_MAX = 512 };
 
 /* ---- telling CityGML from others ---- */
 
@@ -132,6 +132,7 @@ static void close_reader(void *state)
     citygml_shape_close(reader->shape);
     citygml_member_release(&reader->member);
     buf_release(&reader->themes);
+    buf_release(&reader->skips);
     io_unmap(&reader->utf8_map);
 }
 
@@ -198,8 +199,11 @@ static bool read_appearance(struct citygml *reader, struct err *err)
         range.end = citygml_search_far(reader, at, text_of(close));
         at = range.end;
         range.end += range.end < end ? (uint64_t)size : 0;
-        struct err ignored;
-        if (!citygml_input_range(reader, &range, MODE_APPEARANCE, &ignored)) {
+        struct err ignored = {.code = ERR_NONE};
+        if (citygml_input_range(reader, &range, MODE_APPEARANCE, &ignored) &&
+            citygml_scan_is_between(reader->scan)) {
+            buf_add(&reader->skips, &range, sizeof range);
+        } else {
             if (ignored.code == ERR_NOMEM || ignored.code == ERR_IO) {
                 *err = ignored;
                 return false;
@@ -209,7 +213,7 @@ static bool read_appearance(struct citygml *reader, struct err *err)
         static const struct citygml_mark empty;
         citygml_member_cut(&reader->member, &empty);
     }
-    return citygml_target_sort(reader, err);
+    return buf_finish(&reader->skips, err) && citygml_target_sort(reader, err);
 }
 
 static const char *find_version(const struct citygml *reader)
@@ -263,6 +267,8 @@ static bool open_reader(const struct reader_input *input, struct source_info *in
     reader->map = input->map;
     buf_init(&reader->themes, THEMES_BYTES_MAX);
     reader->themes.fail_after = input->options->fail_after;
+    buf_init(&reader->skips, SKIPS_BYTES_MAX);
+    reader->skips.fail_after = input->options->fail_after;
     citygml_member_init(&reader->member, input->options->fail_after);
     if (input->options->theme != NULL) {
         reader->has_theme = true;

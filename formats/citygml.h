@@ -17,6 +17,9 @@
  * object around them, in the level of detail that their property names; where a
  * solid of that level names or repeats them, they are there once, in the solid.
  *
+ * Prototypes of implicit geometry are metres east, north and up of their
+ * reference point, also where the city is in degrees.
+ *
  * Attributes
  *
  *     bldg:measuredHeight uom="m"   measuredHeight = 12.5, measuredHeight_unit = "m"

@@ -48,15 +48,21 @@ uint32_t citygml_line(struct citygml *reader, uint64_t offset)
         reader->line_offset = 0;
         reader->line = 1;
     }
-    const uint8_t *at = reader->bytes.data + reader->line_offset;
-    const uint8_t *end = reader->bytes.data + offset;
-    while (at < end) {
-        at = memchr(at, '\n', (size_t)(end - at));
-        if (at == NULL) {
-            break;
+    for (uint64_t from = reader->line_offset; from < offset;) {
+        const uint64_t end = offset - from > LOOK_BYTES ? from + LOOK_BYTES : offset;
+        const uint8_t *at = reader->bytes.data + from;
+        const uint8_t *stop = reader->bytes.data + end;
+        for (; at < stop; at++) {
+            at = memchr(at, '\n', (size_t)(stop - at));
+            if (at == NULL) {
+                break;
+            }
+            reader->line++;
         }
-        at++;
-        reader->line++;
+        if (reader->map != NULL && end < offset) {
+            io_map_give_back(reader->map, (size_t)from, (size_t)end);
+        }
+        from = end;
     }
     reader->line_offset = offset;
     return reader->line;
@@ -200,7 +206,16 @@ static void give_back(struct citygml *reader)
 static uint64_t next_cut(const struct citygml *reader)
 {
     const uint64_t left = reader->bytes.size - reader->at;
-    const uint64_t end = left > WINDOW_BYTES ? reader->at + WINDOW_BYTES : reader->bytes.size;
+    uint64_t end = left > WINDOW_BYTES ? reader->at + WINDOW_BYTES : reader->bytes.size;
+    if (reader->next_skip < citygml_count(&reader->skips, sizeof(struct citygml_range))) {
+        const uint64_t skip =
+            CITYGML_AT(reader->skips, const struct citygml_range, reader->next_skip)->begin;
+        if (skip <= end) {
+            end = skip; /* nothing that is looked for lies across it */
+            const uint64_t found = citygml_search(reader, reader->at, end, reader->member_close);
+            return found < end ? found + reader->member_close.size : end;
+        }
+    }
     if (reader->member_close.size > 0) {
         const uint64_t found = citygml_search(reader, reader->at, end, reader->member_close);
         if (found < end) {
@@ -276,6 +291,23 @@ static uint64_t head_offset(const struct citygml *reader)
     return (uint64_t)(reader->head.data - reader->bytes.data);
 }
 
+/* Past what has been read about appearance before. */
+static void skip_appearance(struct citygml *reader)
+{
+    while (reader->next_skip < citygml_count(&reader->skips, sizeof(struct citygml_range))) {
+        const struct citygml_range *skip =
+            CITYGML_AT(reader->skips, const struct citygml_range, reader->next_skip);
+        if (skip->begin > reader->at) {
+            return;
+        }
+        if (skip->begin == reader->at) {
+            reader->at = skip->end;
+            xml_set_line(reader->scan->xml, citygml_line(reader, skip->end));
+        }
+        reader->next_skip++;
+    }
+}
+
 bool citygml_input_next(struct citygml *reader, bool *out_is_end, struct err *err)
 {
     static const struct citygml_mark empty;
@@ -284,6 +316,7 @@ bool citygml_input_next(struct citygml *reader, bool *out_is_end, struct err *er
     const uint64_t head_end = head_offset(reader) + reader->head.size;
     reader->member_at = reader->at > head_end ? reader->at : head_end;
     while (!reader->is_done) {
+        skip_appearance(reader);
         const uint64_t end = next_cut(reader);
         const bool is_last = end == reader->bytes.size;
         const uint64_t begin = reader->at;
@@ -320,6 +353,7 @@ bool citygml_input_range(struct citygml *reader, const struct citygml_range *ran
     }
     xml_set_line(reader->scan->xml, range->line);
     reader->scan->is_element = range->is_element;
+    uint64_t kept = range->begin;
     /* An element ends somewhere on the way: then nothing more is taken. */
     for (uint64_t at = range->begin; at < range->end;) {
         const uint64_t left = range->end - at;
@@ -331,6 +365,10 @@ bool citygml_input_range(struct citygml *reader, const struct citygml_range *ran
             break;
         }
         at = end;
+        if (reader->map != NULL && at - kept > GIVE_BACK_BYTES) {
+            io_map_give_back(reader->map, (size_t)kept, (size_t)at);
+            kept = at;
+        }
     }
     return true;
 }

@@ -298,6 +298,8 @@ struct citygml {
     uint64_t kept;        /* pages before it have been given back */
     uint64_t line_offset; /* a place whose line is known */
     uint32_t line;
+    struct buf skips; /* struct citygml_range: appearance that has been read, in order */
+    uint32_t next_skip;
     bool is_done; /* all has been pushed */
     bool is_broken;
     uint64_t unnamed_count;

@@ -159,17 +159,52 @@ static bool use_point(struct citygml_shape *shape, const double raw[3], uint32_t
     return true;
 }
 
-/* Where a prototype's point stands in the city. */
+/* Systems in degrees that city models are published in: latitude first, but for
+ * the last one. */
+static bool is_in_degrees(struct text crs, bool *out_longitude_first)
+{
+    static const char *const codes[] = {"4326", "4979", "6697", "6668", "4490", "4258",
+                                        "4937", "4269", "6318", "4019", "CRS84"};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        const size_t size = strlen(codes[i]);
+        if (crs.size >= size && memcmp(crs.data + crs.size - size, codes[i], size) == 0) {
+            *out_longitude_first = codes[i][0] == 'C';
+            return crs.size == size || crs.data[crs.size - size - 1] == ':' ||
+                   crs.data[crs.size - size - 1] == '/' || *out_longitude_first;
+        }
+    }
+    return false;
+}
+
+/* Where a prototype's point stands in the city. Prototypes are in metres: east
+ * and north become degrees where the city is in these. */
 static void place_point(const struct walk *walk, const double raw[3], double out[3])
 {
     const double *m = walk->placement->matrix;
+    const double *origin = walk->placement->origin;
     double local[3];
     for (int i = 0; i < 3; i++) {
         local[i] = m[4 * i] * raw[0] + m[4 * i + 1] * raw[1] + m[4 * i + 2] * raw[2] + m[4 * i + 3];
     }
-    for (int i = 0; i < 3; i++) {
-        out[i] = local[i] + walk->placement->origin[i];
+    bool longitude_first = false;
+    const struct text crs = walk->out->crs.size > 0 ? walk->out->crs : walk->reader->crs;
+    if (!is_in_degrees(crs, &longitude_first)) {
+        for (int i = 0; i < 3; i++) {
+            out[i] = local[i] + origin[i];
+        }
+        return;
     }
+    /* Radii of WGS 84 at that latitude; a prototype is small. */
+    const double radians = 0.017453292519943295;
+    const double e2 = 0.00669437999014;
+    const double latitude = origin[longitude_first ? 1 : 0] * radians;
+    const double w2 = 1 - e2 * sin(latitude) * sin(latitude);
+    const double across_m = 6378137.0 / sqrt(w2) * cos(latitude);
+    const double along_m = 6378137.0 * (1 - e2) / (w2 * sqrt(w2));
+    out[longitude_first ? 0 : 1] =
+        origin[longitude_first ? 0 : 1] + (across_m > 1 ? local[0] / across_m / radians : 0);
+    out[longitude_first ? 1 : 0] = origin[longitude_first ? 1 : 0] + local[1] / along_m / radians;
+    out[2] = origin[2] + local[2];
 }
 
 /* ---- rings ---- */

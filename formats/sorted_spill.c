@@ -356,11 +356,25 @@ static bool load_page(struct sorted_spill *spill, uint64_t number, struct err *e
     return true;
 }
 
-/* The first of `count` records whose key is not less. */
+/* The first of `count` records whose key is not less. Keys are mostly hashes,
+ * evenly spread: the search begins where such a key would be, and widens from
+ * there until it encloses it. */
 static size_t search(const uint8_t *records, size_t count, size_t size, uint64_t key)
 {
     size_t low = 0;
     size_t high = count;
+    const size_t guess = (size_t)((double)key / 18446744073709551616.0 * (double)count);
+    for (size_t step = 8; step < count; step *= 4) {
+        const size_t from = guess > step ? guess - step : 0;
+        const size_t to = guess + step < count ? guess + step : count;
+        const bool is_above = from == 0 || key_of(records + (from - 1) * size) < key;
+        const bool is_below = to == count || key_of(records + to * size) >= key;
+        if (is_above && is_below) {
+            low = from;
+            high = to;
+            break;
+        }
+    }
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         if (key_of(records + middle * size) < key) {

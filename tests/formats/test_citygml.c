@@ -228,79 +228,111 @@ static void citygml__shows_faces_of_a_solid_once(void)
                                                                   "WallSurface>"
                                                                   "<b:"
                                                                   "lod2MultiSurface"
-                                                                  ">" SURFACES(POLYGON("wall", "0 "
-                                                                                               "0 "
-                                                                                               "0 "
-                                                                                               "2 "
-                                                                                               "0 "
-                                                                                               "0 "
-                                                                                               "2 "
-                                                                                               "0 "
-                                                                                               "3 "
-                                                                                               "0 "
-                                                                                               "2 "
-                                                                                               "3 "
-                                                                                               "0 "
-                                                                                               "0 "
-                                                                                               "0")) "</b:lod2MultiSurface><b:opening><b:Window><b:lod2MultiSurface>" SURFACES(
-                                                                      POLYGON(
-                                                                          "window",
-                                                                          "1 0 1 1.5 0 1 "
-                                                                          "1.5 0 2 1 0 "
-                                                                          "1")) "</"
-                                                                                "b:"
-                                                                                "lod2Mult"
-                                                                                "iSurface"
-                                                                                ">"
-                                                                                "</"
-                                                                                "b:"
-                                                                                "Window><"
-                                                                                "/b:"
-                                                                                "opening>"
-                                                                                "</"
-                                                                                "b:"
-                                                                                "WallSurf"
-                                                                                "ace></"
-                                                                                "b:"
-                                                                                "boundedB"
-                                                                                "y><b:"
-                                                                                "boundedB"
-                                                                                "y><b:"
-                                                                                "GroundSu"
-                                                                                "rface>"
-                                                                                "<b:"
-                                                                                "lod2Mult"
-                                                                                "iSurface"
-                                                                                ">" SURFACES(
-                                                                                    POLYGON(
-                                                                                        "grou"
-                                                                                        "nd",
-                                                                                        "0 0 "
-                                                                                        "0 2 "
-                                                                                        "0 0 "
-                                                                                        "2 2 "
-                                                                                        "0 0 "
-                                                                                        "0 "
-                                                                                        "0")) "</"
-                                                                                              "b:"
-                                                                                              "lod2"
-                                                                                              "Mult"
-                                                                                              "iSur"
-                                                                                              "face"
-                                                                                              "></"
-                                                                                              "b:"
-                                                                                              "Grou"
-                                                                                              "ndSu"
-                                                                                              "rfac"
-                                                                                              "e></"
-                                                                                              "b:"
-                                                                                              "boun"
-                                                                                              "dedB"
-                                                                                              "y></"
-                                                                                              "b:"
-                                                                                              "Buil"
-                                                                                              "ding"
-                                                                                              ">")
+                                                                  ">" SURFACES(POLYGON(
+                                                                      "wall",
+                                                                      "0 "
+                                                                      "0 "
+                                                                      "0 "
+                                                                      "2 "
+                                                                      "0 "
+                                                                      "0 "
+                                                                      "2 "
+                                                                      "0 "
+                                                                      "3 "
+                                                                      "0 "
+                                                                      "2 "
+                                                                      "3 "
+                                                                      "0 "
+                                                                      "0 "
+                                                                      "0")) "</"
+                                                                            "b:lod2MultiSurface><b:"
+                                                                            "opening><b:Window><b:"
+                                                                            "lod2MultiSurface"
+                                                                            ">" SURFACES(POLYGON("w"
+                                                                                                 "i"
+                                                                                                 "n"
+                                                                                                 "d"
+                                                                                                 "o"
+                                                                                                 "w",
+                                                                                                 "1"
+                                                                                                 " "
+                                                                                                 "0"
+                                                                                                 " "
+                                                                                                 "1"
+                                                                                                 " "
+                                                                                                 "1"
+                                                                                                 "."
+                                                                                                 "5"
+                                                                                                 " "
+                                                                                                 "0"
+                                                                                                 " "
+                                                                                                 "1"
+                                                                                                 " "
+                                                                                                 "1"
+                                                                                                 "."
+                                                                                                 "5"
+                                                                                                 " "
+                                                                                                 "0"
+                                                                                                 " "
+                                                                                                 "2"
+                                                                                                 " "
+                                                                                                 "1"
+                                                                                                 " "
+                                                                                                 "0"
+                                                                                                 " "
+                                                                                                 "1")) "</"
+                                                                                                       "b:"
+                                                                                                       "lod2Mult"
+                                                                                                       "iSurface"
+                                                                                                       ">"
+                                                                                                       "</"
+                                                                                                       "b:"
+                                                                                                       "Window><"
+                                                                                                       "/b:"
+                                                                                                       "opening>"
+                                                                                                       "</"
+                                                                                                       "b:"
+                                                                                                       "WallSurf"
+                                                                                                       "ace></"
+                                                                                                       "b:"
+                                                                                                       "boundedB"
+                                                                                                       "y><b:"
+                                                                                                       "boundedB"
+                                                                                                       "y><b:"
+                                                                                                       "GroundSu"
+                                                                                                       "rface>"
+                                                                                                       "<b:"
+                                                                                                       "lod2Mult"
+                                                                                                       "iSurface"
+                                                                                                       ">" SURFACES(POLYGON(
+                                                                                                           "grou"
+                                                                                                           "nd",
+                                                                                                           "0 0 "
+                                                                                                           "0 2 "
+                                                                                                           "0 0 "
+                                                                                                           "2 2 "
+                                                                                                           "0 0 "
+                                                                                                           "0 "
+                                                                                                           "0")) "</"
+                                                                                                                 "b:"
+                                                                                                                 "lod2"
+                                                                                                                 "Mult"
+                                                                                                                 "iSur"
+                                                                                                                 "face"
+                                                                                                                 "></"
+                                                                                                                 "b:"
+                                                                                                                 "Grou"
+                                                                                                                 "ndSu"
+                                                                                                                 "rfac"
+                                                                                                                 "e></"
+                                                                                                                 "b:"
+                                                                                                                 "boun"
+                                                                                                                 "dedB"
+                                                                                                                 "y></"
+                                                                                                                 "b:"
+                                                                                                                 "Buil"
+                                                                                                                 "ding"
+                                                                                                                 ">")
             TAIL,
         1, visit_solid);
 }
@@ -363,6 +395,33 @@ static void citygml__places_implicit_geometry(void)
                                                        "</g:MultiSurface></c:relativeGMLGeometry>")
                    TAIL,
                2, visit_implicit);
+}
+
+static void visit_degrees(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->vertex_count, 3);
+    /* 1 m east and 1 m north of 35 N, 139 E */
+    CHECK_NEAR(feature->vertices[3] - 35, 0, 1e-12, "degrees");
+    CHECK_NEAR((feature->vertices[4] - 139) * 91288, 1, 1e-4, "m");
+    CHECK_NEAR((feature->vertices[6] - 35) * 110941, 1, 1e-4, "m");
+    CHECK_NEAR(feature->vertices[8], 12, 1e-9, "m");
+}
+
+static void citygml__places_prototypes_in_degrees(void)
+{
+    read_clean(HEAD
+               "<g:boundedBy><g:Envelope srsName=\"http://www.opengis.net/def/crs/EPSG/0/6697\"/>"
+               "</g:boundedBy>" MEMBER(
+                   "<f:CityFurniture g:id=\"one\"><f:lod3ImplicitRepresentation>"
+                   "<c:ImplicitGeometry><c:relativeGMLGeometry>" SURFACES(POLYGON(
+                       "p", "0 0 0 1 0 0 0 1 2 0 0 0")) "</c:relativeGMLGeometry>"
+                                                        "<c:referencePoint><g:Point><g:pos>35 139 "
+                                                        "10</g:pos></g:Point>"
+                                                        "</c:referencePoint></c:ImplicitGeometry></"
+                                                        "f:lod3ImplicitRepresentation>"
+                                                        "</f:CityFurniture>") TAIL,
+               1, visit_degrees);
 }
 
 /* ---- objects and attributes ---- */
@@ -486,6 +545,86 @@ static void citygml__dresses_surfaces_from_within_and_from_the_end(void)
     read_clean(HEAD ENVELOPE MEMBER(TWO "</b:Building>") "<a:appearanceMember>" DRESS
                                                          "</a:appearanceMember>" TAIL,
                1, visit_dressed);
+}
+
+/* CityGML 3.0 names rings after the lists, and targets in associations. */
+static void citygml__dresses_surfaces_of_version_3(void)
+{
+    read_clean(
+        "<c:CityModel xmlns:c=\"http://www.opengis.net/citygml/3.0\" "
+        "xmlns:b=\"http://www.opengis.net/citygml/building/3.0\" "
+        "xmlns:a=\"http://www.opengis.net/citygml/appearance/3.0\" "
+        "xmlns:g=\"http://www.opengis.net/gml/3.2\">" MEMBER(
+            "<b:Building g:id=\"a\"><c:lod2MultiSurface><g:MultiSurface g:id=\"all\">"
+            "<g:surfaceMember>" POLYGON("p", SQUARE) "</g:surfaceMember><g:surfaceMember>" POLYGON(
+                "q",
+                "0 0 5 2 0 5 2 2 5 0 0 5") "</g:surfaceMember></g:MultiSurface>"
+                                           "</c:lod2MultiSurface></b:Building>") "<c:"
+                                                                                 "appearanceMember>"
+                                                                                 "<a:Appearance><a:"
+                                                                                 "theme>photo</"
+                                                                                 "a:theme><a:"
+                                                                                 "surfaceData>"
+                                                                                 "<a:"
+                                                                                 "ParameterizedText"
+                                                                                 "ure><a:imageURI>"
+                                                                                 "t\\a%20b.jpg</"
+                                                                                 "a:imageURI><a:"
+                                                                                 "wrapMode>mirror"
+                                                                                 "</"
+                                                                                 "a:wrapMode><a:"
+                                                                                 "textureParameteri"
+                                                                                 "zation><a:"
+                                                                                 "TextureAssociatio"
+                                                                                 "n><a:target>#p</"
+                                                                                 "a:target>"
+                                                                                 "<a:"
+                                                                                 "textureParameteri"
+                                                                                 "zation><a:"
+                                                                                 "TexCoordList><a:"
+                                                                                 "textureCoordinate"
+                                                                                 "s>0 0 1 0 1 1 0 "
+                                                                                 "1 0 0"
+                                                                                 "</"
+                                                                                 "a:"
+                                                                                 "textureCoordinate"
+                                                                                 "s><a:ring>#pr</"
+                                                                                 "a:ring></"
+                                                                                 "a:TexCoordList></"
+                                                                                 "a:"
+                                                                                 "textureParameteri"
+                                                                                 "zation>"
+                                                                                 "</"
+                                                                                 "a:"
+                                                                                 "TextureAssociatio"
+                                                                                 "n></"
+                                                                                 "a:"
+                                                                                 "textureParameteri"
+                                                                                 "zation></"
+                                                                                 "a:"
+                                                                                 "ParameterizedText"
+                                                                                 "ure>"
+                                                                                 "</"
+                                                                                 "a:surfaceData><a:"
+                                                                                 "surfaceData><a:"
+                                                                                 "X3DMaterial><a:"
+                                                                                 "diffuseColor>0.5 "
+                                                                                 "0 "
+                                                                                 "0</"
+                                                                                 "a:diffuseColor>"
+                                                                                 "<a:transparency>"
+                                                                                 "0.25</"
+                                                                                 "a:transparency><"
+                                                                                 "a:target>#q</"
+                                                                                 "a:target></"
+                                                                                 "a:X3DMaterial>"
+                                                                                 "</"
+                                                                                 "a:surfaceData></"
+                                                                                 "a:Appearance></"
+                                                                                 "c:"
+                                                                                 "appearanceMember"
+                                                                                 ">" TAIL,
+        1, visit_dressed);
 }
 
 static void visit_generated(const struct feature *feature, long index)
@@ -646,12 +785,18 @@ static void citygml__finds_what_codes_mean_beside_the_file(void)
 static void citygml__does_with_broken_files_what_their_names_say(void)
 {
     static const char *const names[] = {
-        "n_citygml_truncated",         "n_citygml_no_coordinate",
-        "n_citygml_tags_cross",        "n_citygml_two_of_three_coordinates",
-        "n_citygml_entity",            "n_citygml_other_root",
-        "n_citygml_only_half_a_root",  "y_citygml_byte_order_mark",
-        "y_citygml_utf16",             "y_citygml_says_utf8_is_gbk",
-        "y_citygml_undeclared_prefix", "y_citygml_blank_lines_first",
+        "n_citygml_truncated",
+        "n_citygml_no_coordinate",
+        "n_citygml_tags_cross",
+        "n_citygml_two_of_three_coordinates",
+        "n_citygml_entity",
+        "n_citygml_other_root",
+        "n_citygml_only_half_a_root",
+        "y_citygml_byte_order_mark",
+        "y_citygml_utf16",
+        "y_citygml_says_utf8_is_gbk",
+        "y_citygml_undeclared_prefix",
+        "y_citygml_blank_lines_first",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[512];
@@ -666,9 +811,9 @@ static void citygml__does_with_broken_files_what_their_names_say(void)
  * when it does not give what was there. */
 static void citygml__survives_any_changed_byte(void)
 {
-    static const char whole[] = HEAD ENVELOPE MEMBER(TWO "</b:Building>") "<a:appearanceMember>" DRESS
-                                                                          "</a:appearanceMember>"
-        TAIL;
+    static const char whole[] =
+        HEAD ENVELOPE MEMBER(TWO "</b:Building>") "<a:appearanceMember>" DRESS
+                                                  "</a:appearanceMember>" TAIL;
     static const char changes[] = {'<', '>', '"', '\0', '\xFF', '9', ' '};
     char text[sizeof whole];
     for (size_t i = 0; i + 1 < sizeof whole; i++) {
@@ -796,8 +941,10 @@ CHECK_MAIN(CHECK_TEST(citygml__reads_the_smallest_file),
            CHECK_TEST(citygml__shows_faces_of_a_solid_once),
            CHECK_TEST(citygml__reads_every_spelling_of_coordinates),
            CHECK_TEST(citygml__places_implicit_geometry),
+           CHECK_TEST(citygml__places_prototypes_in_degrees),
            CHECK_TEST(citygml__makes_attributes_of_values),
            CHECK_TEST(citygml__dresses_surfaces_from_within_and_from_the_end),
+           CHECK_TEST(citygml__dresses_surfaces_of_version_3),
            CHECK_TEST(citygml__computes_coordinates_by_a_matrix),
            CHECK_TEST(citygml__loses_only_the_broken_member),
            CHECK_TEST(citygml__names_the_coordinate_that_is_none),

@@ -69,7 +69,7 @@ static void sorted_spill__merges_runs(void)
 {
     /* 48 MiB a run */
     fill_and_check(SORTED_SPILL_RUN_BYTES / sizeof(struct record));
-    fill_and_check(2 * SORTED_SPILL_RUN_BYTES / sizeof(struct record) + 77);
+    fill_and_check(SORTED_SPILL_RUN_BYTES / sizeof(struct record) + 77);
 }
 
 static void sorted_spill__fails_when_memory_does(void)
