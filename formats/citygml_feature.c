@@ -75,6 +75,9 @@ static double parts_level(const struct citygml *reader, uint32_t index)
     const struct citygml_member *member = &reader->member;
     const uint32_t root_count = citygml_count(&member->roots, sizeof(struct citygml_root));
     double finest = -1;
+    if (!object_at(reader, index)->has_children) {
+        return finest;
+    }
     for (uint32_t i = 0; i < root_count; i++) {
         const struct citygml_root *root = CITYGML_AT(member->roots, struct citygml_root, i);
         if (root->level <= finest) {

@@ -308,7 +308,13 @@ void citygml_geometry_root(struct citygml_scan *scan, uint32_t number,
     if (scan->mode == MODE_FRAGMENT && above->object == CITYGML_NONE) {
         return; /* what an xlink names is nobody's own */
     }
-    (void)citygml_scan_add(scan, &member->roots, &root, sizeof root);
+    const uint32_t index = citygml_count(&member->roots, sizeof root);
+    if (citygml_scan_add(scan, &member->roots, &root, sizeof root)) {
+        struct citygml_object *object =
+            CITYGML_AT(member->objects, struct citygml_object, root.object);
+        object->first_root = object->end_root == 0 ? index : object->first_root;
+        object->end_root = index + 1;
+    }
 }
 
 void citygml_geometry_end(struct citygml_scan *scan, struct citygml_frame *frame)

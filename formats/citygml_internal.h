@@ -48,8 +48,11 @@ struct citygml_object {
     uint32_t line;
     uint32_t failure;    /* into failures, or CITYGML_NONE: it cannot be used */
     int8_t relief_level; /* of a relief component, which says it in an element; -1 */
-    uint32_t not_drawn;  /* points and curves */
-    uint32_t not_known;  /* geometry in elements of unknown meaning */
+    uint32_t first_root; /* its own roots are among first_root .. end_root - 1 */
+    uint32_t end_root;
+    bool has_children;
+    uint32_t not_drawn; /* points and curves */
+    uint32_t not_known; /* geometry in elements of unknown meaning */
 };
 
 /* Attributes of all objects together, in the order of the source. */

@@ -172,6 +172,10 @@ static void begin_object(struct citygml_scan *scan, uint32_t number,
     if (!citygml_scan_add(scan, &scan->member->objects, &object, sizeof object)) {
         return;
     }
+    if (object.parent != CITYGML_NONE) {
+        CITYGML_AT(scan->member->objects, struct citygml_object, object.parent)->has_children =
+            true;
+    }
     struct citygml_frame *frame = citygml_scan_enter(scan, FRAME_OBJECT, number);
     frame->object = index;
     frame->surface = SURFACE_UNKNOWN;

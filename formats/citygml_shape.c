@@ -577,14 +577,15 @@ static bool put_level(struct walk *walk, uint32_t object, int level, struct err 
     struct citygml *reader = walk->reader;
     struct citygml_shape *shape = reader->shape;
     const struct buf *roots = &reader->member.roots;
-    const uint32_t count = citygml_count(roots, sizeof(struct citygml_root));
+    const struct citygml_object *own =
+        CITYGML_AT(reader->member.objects, const struct citygml_object, object);
     const uint32_t first = citygml_count(&shape->polygons, sizeof(struct feature_polygon));
     bool has_footprint = false;
     reader->member.sequence++;
     buf_reset(&shape->doubles);
     for (int pass = 0; pass < 2; pass++) {
         walk->is_loose = pass == 1;
-        for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t i = own->first_root; i < own->end_root; i++) {
             const struct citygml_root *root = CITYGML_AT(*roots, const struct citygml_root, i);
             if (root->object != object || level_of(reader, root) != level) {
                 continue;
@@ -667,10 +668,11 @@ bool citygml_shape_read(struct citygml *reader, uint32_t object, struct arena *f
                         struct feature *out, struct err *err)
 {
     const struct buf *roots = &reader->member.roots;
-    const uint32_t count = citygml_count(roots, sizeof(struct citygml_root));
+    const struct citygml_object *own =
+        CITYGML_AT(reader->member.objects, const struct citygml_object, object);
     bool has_level[LEVEL_COUNT] = {false};
     bool has_any = false;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = own->first_root; i < own->end_root; i++) {
         const struct citygml_root *root = CITYGML_AT(*roots, const struct citygml_root, i);
         if (root->object == object) {
             has_level[level_of(reader, root) + 1] = true;
