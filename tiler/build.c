@@ -119,7 +119,7 @@ static bool read_part(struct run *run, const struct run_node *node, struct jobs_
     struct span bytes;
     size_t at = 0;
     const struct run_entry *entry = &run_entries(run)[node->first_entry];
-    return spool_read(run->placed, entry->offset, &worker->tile, &bytes, err) &&
+    return spool_read(run->placed, entry->brief_offset, &worker->tile, &bytes, err) &&
            record_read(bytes, &worker->tile, record, err) &&
            spool_read(run->figures, node->figures_offset, &worker->tile, &bytes, err) &&
            figure_read(bytes, &at, &worker->tile, figure, err);
@@ -532,9 +532,11 @@ static bool take_figures(struct span output, void *shared, size_t job, struct er
     }
     const struct span figures = {output.data, (size_t)node->figures_bytes};
     const struct span groups = {output.data + figures.size, output.size - figures.size};
-    node->has_figures = figures.size > 0 && node->parent != RUN_NO_NODE;
-    if (node->has_figures && (!spool_append(run->figures, figures, &node->figures_offset, err) ||
-                              !spool_flush(run->figures, err))) {
+    const bool is_new = figures.size > 0 && node->parent != RUN_NO_NODE;
+    /* The figure of a split feature's part was there before. */
+    node->has_figures = is_new || (node->is_part && node->is_leaf);
+    if (is_new && (!spool_append(run->figures, figures, &node->figures_offset, err) ||
+                   !spool_flush(run->figures, err))) {
         return false;
     }
     node->groups_bytes = groups.size;

@@ -55,11 +55,12 @@ enum { RUN_CRS_MAX = 256, RUN_SAMPLE_POINTS = 2048 };
 
 /* A placed feature, for dividing the city into tiles. */
 struct run_entry {
-    uint64_t key;     /* of its middle on the lattice */
-    uint64_t id_hash; /* so that order does not depend on the order of inputs */
-    uint64_t offset;  /* in the placed spool */
-    uint32_t bytes;   /* what its full detail will cost, roughly */
-    float base_m;     /* its lowest point, ellipsoidal */
+    uint64_t key;          /* of its middle on the lattice */
+    uint64_t id_hash;      /* so that order does not depend on the order of inputs */
+    uint64_t offset;       /* in the placed spool */
+    uint64_t brief_offset; /* of a feature in parts: its record without geometry */
+    uint32_t bytes;        /* what its full detail will cost, roughly */
+    float base_m;          /* its lowest point, ellipsoidal */
     float height_m;
     int32_t level_max;   /* the deepest cells that are as wide as it is */
     uint32_t first_part; /* into run->parts */

@@ -382,7 +382,7 @@ static bool write_record(const struct cutting *c, struct run_entry *entry, struc
     buf_init(&bytes, OPTIONS_WORKER_BYTES);
     record_write(&record, &bytes);
     const bool ok = buf_finish(&bytes, err) &&
-                    spool_append(c->run->placed, buf_span(&bytes), &entry->offset, err);
+                    spool_append(c->run->placed, buf_span(&bytes), &entry->brief_offset, err);
     buf_release(&bytes);
     return ok;
 }
