@@ -113,7 +113,7 @@ static const char schema_sql[] =
     "INSERT INTO gpkg_extensions VALUES"
     " ('features','footprint','gpkg_rtree_index',"
     "'http://www.geopackage.org/spec120/#extension_rtree','write-only'),"
-    " ('feature_names',NULL,'storey_names','FTS5 over the words of features.name','write-only');"
+    " ('feature_names',NULL,'storey_names','FTS5 over the words of ids and names','write-only');"
     /* Listed as attributes, so that readers do not offer the other tables. */
     "INSERT INTO gpkg_contents VALUES ('storey_columns','attributes','storey_columns',"
     "'names of attributes as the source spells them','1970-01-01T00:00:00.000Z',"
@@ -564,10 +564,15 @@ static bool insert_row(struct geopackage_writer *writer, const struct geopackage
     return step(writer, insert, err);
 }
 
-static bool insert_name(struct geopackage_writer *writer, struct text name, struct err *err)
+static bool insert_names(struct geopackage_writer *writer, const struct geopackage_feature *feature,
+                         struct err *err)
 {
     buf_reset(&writer->words);
-    geopackage_words(name, &writer->words);
+    geopackage_words(feature->name, &writer->words);
+    buf_add_byte(&writer->words, ' ');
+    geopackage_words(feature->other_names, &writer->words);
+    buf_add_byte(&writer->words, ' ');
+    geopackage_words(feature->id, &writer->words);
     if (!buf_finish(&writer->words, err)) {
         return false;
     }
@@ -584,8 +589,7 @@ bool geopackage_writer_add(struct geopackage_writer *writer,
     if (feature->ring_count > 0 && !encode_footprint(writer, feature, box, err)) {
         return false;
     }
-    if (!insert_row(writer, feature, err) ||
-        (feature->name.size > 0 && !insert_name(writer, feature->name, err))) {
+    if (!insert_row(writer, feature, err) || !insert_names(writer, feature, err)) {
         return false;
     }
     if (feature->ring_count > 0) {

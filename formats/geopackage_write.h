@@ -15,8 +15,8 @@
  *     storey_columns    in their order: column, name as the source spells it, type,
  *                       whether storey says it. Columns that differ from another in
  *                       case only, or not at all, have _2, _3 ... after them
- *     feature_names     FTS5 over the words of names (geopackage_words()), without
- *                       the names themselves
+ *     feature_names     FTS5 over the words of ids and names (geopackage_words()),
+ *                       without these themselves
  *     rtree_features_footprint
  *
  *          Attributes beyond GEOPACKAGE_COLUMNS_MAX are JSON in moreAttributes.
@@ -49,6 +49,7 @@ struct geopackage_layer {
 /* A feature to be written; its text is copied. Heights in metres. */
 struct geopackage_feature {
     struct text id, class_name, name, parent;
+    struct text other_names; /* what else it is found by: names in other languages, addresses */
     double base_m, top_m, base_local_m, top_local_m, height_m;
     enum feature_storeys storeys;
     uint32_t storeys_above, storeys_below;

@@ -23,10 +23,11 @@
  *                            boxes
  *   bbox-crs, crs  all       query_crs_read(); of bbox and coords, of answers
  *   ids, id        all       comma-separated; one
- *   parent, class  all       comma-separated
+ *   parent, class  all       comma-separated. A flood without class takes buildings
+ *                            only, and of those no parts whose building it has
  *   {attribute}    all       equals that value
  *   filter         all       CQL2 text; filter-lang=cql2-text, filter-crs as crs
- *   q              all       words in names (search)
+ *   q              all       words in ids, names and addresses (search)
  *   tile           all       features below that tile
  *   group          all       members of that parent or merged group, and theirs
  *   coords         position, nearest  POINT(x y); radius POINT; area, flood POLYGON, MULTIPOLYGON,
@@ -40,8 +41,8 @@
  *   depth-field    flood     name of the depth in answers; default depth
  *   sum            flood     comma-separated numeric attributes to add up
  *   sortby         all       [+|-]name,...
- *   limit, offset  all       1 .. 10,000 (more is clamped), default 100; f=ids of a
- *                            flood takes 0 for all
+ *   limit, offset  all       1 .. 10,000 (more is clamped), default 100; of a flood
+ *                            0 is all, which is the default with f=ids and f=style
  *   properties     all       comma-separated: only these
  *   skipGeometry   all       true, false
  *   f              all       json (GeoJSON), attributes (flat JSON), ids, style (flood)
@@ -199,7 +200,7 @@ struct query_hit {
     struct query_depth water; /* flood */
 };
 
-/* Of all that match, not only of this page. */
+/* Of all that match, not only of this page. Parts of one building are one. */
 struct query_sums {
     uint64_t buildings;
     uint64_t wet_storeys, dry_storeys;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats/feature_index_internal.h"
@@ -578,43 +579,114 @@ static void print_ids(struct printing *p, const struct query_result *result)
 
 /* ---- style ---- */
 
-/* An id as part of a regular expression between single quotes: what has a
- * meaning there is any character. */
-static void print_pattern(struct buf *out, struct text id)
+/* A character of an id in a regular expression between single quotes: what has
+ * a meaning there is any character. */
+static void print_character(struct buf *out, const char *at, size_t size)
 {
-    for (size_t i = 0; i < id.size; i++) {
-        const unsigned char c = (unsigned char)id.data[i];
-        const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                              (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c >= 0x80;
-        buf_add_byte(out, is_plain ? c : '.');
+    const unsigned char c = (unsigned char)at[0];
+    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                          (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c >= 0x80;
+    if (is_plain) {
+        buf_add(out, at, size);
+    } else {
+        buf_add_byte(out, '.');
     }
 }
 
-/* Deeper water is a darker blue. Ids stand in one expression a band: a viewer
- * tests each feature against a handful of them. */
-static void print_style(struct printing *p, const struct query_result *result)
+/* Bytes of the character that begins at `at`; 0 at the end. */
+static size_t character_size(struct text id, size_t at)
+{
+    size_t size = at < id.size ? 1 : 0;
+    while (size > 0 && at + size < id.size && ((unsigned char)id.data[at + size] & 0xc0) == 0x80) {
+        size++;
+    }
+    return size;
+}
+
+static bool same_character(struct text a, struct text b, size_t at)
+{
+    const size_t size = character_size(a, at);
+    return size == character_size(b, at) &&
+           (size == 0 || memcmp(a.data + at, b.data + at, size) == 0);
+}
+
+/*
+ * Sorted ids as an expression that branches where they differ, "B(?:1(?:0|2)|7)":
+ * a viewer tries as many characters as an id has, not as many ids as there are.
+ */
+static void print_branches(struct buf *out, const struct text *ids, size_t count, size_t at,
+                           int depth)
+{
+    enum { BRANCHES_DEEP = 200 };
+    while (count > 0 && character_size(ids[0], at) > 0 &&
+           same_character(ids[0], ids[count - 1], at) && depth < BRANCHES_DEEP) {
+        const size_t size = character_size(ids[0], at); /* common to all: they are sorted */
+        print_character(out, ids[0].data + at, size);
+        at += size;
+    }
+    if (count == 1 && at == ids[0].size) {
+        return;
+    }
+    buf_add_text(out, "(?:");
+    for (size_t i = 0; i < count;) {
+        size_t end = i + 1;
+        while (depth < BRANCHES_DEEP && end < count && same_character(ids[i], ids[end], at)) {
+            end++;
+        }
+        if (i > 0) {
+            buf_add_byte(out, '|');
+        }
+        if (depth < BRANCHES_DEEP) {
+            const size_t size = character_size(ids[i], at);
+            if (size > 0) {
+                print_character(out, ids[i].data + at, size);
+                print_branches(out, ids + i, end - i, at + size, depth + 1);
+            }
+        } else { /* ids that are prefixes of each other, hundreds deep: one by one */
+            for (size_t c = at; c < ids[i].size; c += character_size(ids[i], c)) {
+                print_character(out, ids[i].data + c, character_size(ids[i], c));
+            }
+        }
+        i = end;
+    }
+    buf_add_byte(out, ')');
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return text_compare(*(const struct text *)a, *(const struct text *)b);
+}
+
+/* Deeper water is a darker blue. */
+static bool print_style(struct printing *p, const struct query_result *result,
+                        struct arena *request, struct err *err)
 {
     static const struct {
         double above_m;
         const char *colour;
     } bands[] = {{2, "#08306b"}, {1, "#2171b5"}, {0.5, "#6baed6"}, {0, "#c6dbef"}};
+    struct text *ids = arena_array(request, struct text, result->hit_count + 1);
+    if (ids == NULL) {
+        return arena_full(request, err);
+    }
     buf_add_text(p->out, "{\"color\":{\"conditions\":[");
     for (size_t b = 0; b < sizeof bands / sizeof bands[0]; b++) {
-        bool is_first = true;
+        size_t count = 0;
         for (size_t i = 0; i < result->hit_count; i++) {
             const double depth_m = result->hits[i].water.depth_m;
-            if (!(depth_m > bands[b].above_m) || (b > 0 && depth_m > bands[b - 1].above_m)) {
-                continue;
+            if (depth_m > bands[b].above_m && (b == 0 || !(depth_m > bands[b - 1].above_m))) {
+                ids[count++] = feature_index_id(p->target->index, result->hits[i].row);
             }
-            buf_add_text(p->out, is_first ? "[\"regExp('^(?:" : "|");
-            print_pattern(p->out, feature_index_id(p->target->index, result->hits[i].row));
-            is_first = false;
         }
-        if (!is_first) {
-            buf_print(p->out, ")$').test(${id})\",\"color('%s')\"],", bands[b].colour);
+        if (count > 0) {
+            qsort(ids, count, sizeof ids[0], compare_ids);
+            buf_add_text(p->out, "[\"regExp('^");
+            print_branches(p->out, ids, count, 0, 0);
+            buf_print(p->out, "$').test(${id})\",\"color('%s')\"],", bands[b].colour);
         }
     }
     buf_add_text(p->out, "[\"true\",\"color('white')\"]]}}\n");
+    return true;
 }
 
 bool query_print(const struct query *query, const struct query_target *target,
@@ -622,7 +694,6 @@ bool query_print(const struct query *query, const struct query_target *target,
                  struct arena *request, struct buf *out, struct err *err)
 {
     struct printing p = {.query = query, .target = target, .links = links, .out = out};
-    (void)request;
     switch (query->format) {
     case QUERY_GEOJSON:
         return print_geojson(&p, result, err);
@@ -632,8 +703,7 @@ bool query_print(const struct query *query, const struct query_target *target,
         print_ids(&p, result);
         break;
     case QUERY_STYLE:
-        print_style(&p, result);
-        break;
+        return print_style(&p, result, request, err);
     }
     return true;
 }

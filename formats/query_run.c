@@ -29,6 +29,9 @@ struct asking {
     struct feature_index_nearest from; /* radius, nearest */
 
     const uint8_t *wanted_classes; /* by class number; NULL any */
+    uint8_t *buildings;            /* of a flood: by class number, whether it is a building */
+    uint8_t *counted;              /* bits a group: parents whose parts were counted as one */
+    uint64_t limit;                /* 0: all */
     uint8_t *sets[4];              /* bits a row: ids, parent, tile, group; NULL any */
     size_t set_count;
 
@@ -327,6 +330,31 @@ static bool prepare_classes(struct asking *a)
     return true;
 }
 
+/* Of a flood without class=, what is asked for is buildings. */
+static bool prepare_flood(struct asking *a)
+{
+    static const char *const names[] = {"Building", "BuildingPart", "BuildingUnit"};
+    a->limit = a->query->limit;
+    if (a->query->kind != QUERY_FLOOD) {
+        return true;
+    }
+    if (!a->query->has_limit &&
+        (a->query->format == QUERY_IDS || a->query->format == QUERY_STYLE)) {
+        a->limit = 0;
+    }
+    a->buildings = arena_array(a->request, uint8_t, (size_t)a->index->class_count + 1);
+    a->counted = arena_array(a->request, uint8_t, (size_t)a->index->group_count / 8 + 1);
+    if (a->buildings == NULL || a->counted == NULL) {
+        return arena_full(a->request, a->err);
+    }
+    for (uint32_t i = 0; i < a->index->class_count; i++) {
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+            a->buildings[i] |= text_is(feature_index_class(a->index, i), names[n]);
+        }
+    }
+    return true;
+}
+
 /* ---- SQL ---- */
 
 static bool meets_filter(void *meeter, uint32_t row, uint32_t number)
@@ -499,6 +527,39 @@ static uint32_t count_wet_floors(const struct asking *a, uint32_t row, double de
 }
 
 /* A whole city may stand in the water: no more of a row is read than is needed. */
+/* A building, or another thing of which the source says that it has storeys. A
+ * part is left out where the building that it is part of stands in the index: it
+ * would be counted twice. */
+static bool is_building(const struct asking *a, uint32_t row)
+{
+    const uint8_t *at = a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+    const uint32_t class_number = bytes_load_u16le(at + ROW_CLASS);
+    const uint32_t parent = bytes_load_u32le(at + ROW_PARENT);
+    if (at[ROW_STOREYS] == STOREYS_UNKNOWN &&
+        (class_number >= a->index->class_count || a->buildings[class_number] == 0)) {
+        return false;
+    }
+    if (parent >= a->index->group_count) {
+        return true;
+    }
+    struct feature_index_group group;
+    feature_index_group(a->index, parent, &group);
+    return group.row == FEATURE_INDEX_NONE || group.row == row;
+}
+
+/* Parts of a building that is drawn by them alone are one building. */
+static bool is_new_building(struct asking *a, uint32_t row)
+{
+    const uint8_t *at = a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+    const uint32_t parent = bytes_load_u32le(at + ROW_PARENT);
+    if (parent >= a->index->group_count) {
+        return true;
+    }
+    const bool is_new = !has_bit(a->counted, parent);
+    set_bit(a->counted, parent);
+    return is_new;
+}
+
 static void wet_storeys(const struct asking *a, uint32_t row, double depth_m,
                         struct query_depth *out, double *out_m2)
 {
@@ -539,7 +600,7 @@ static bool flood_hit(struct asking *a, struct query_hit *hit)
     struct query_sums *sums = &a->result.sums;
     double area_m2;
     wet_storeys(a, hit->row, depth_at(a, hit->row), &hit->water, &area_m2);
-    sums->buildings++;
+    sums->buildings += is_new_building(a, hit->row);
     sums->wet_storeys += hit->water.wet_count;
     sums->dry_storeys += hit->water.dry_count;
     sums->wet_footprint_m2 += area_m2;
@@ -580,7 +641,7 @@ static bool take_hit(struct asking *a, struct query_hit hit)
         return false;
     }
     const uint64_t at = a->result.matched_count++;
-    const uint64_t limit = a->query->limit;
+    const uint64_t limit = a->limit;
     if (at < a->query->offset || (limit > 0 && at - a->query->offset >= limit)) {
         return true;
     }
@@ -590,7 +651,8 @@ static bool take_hit(struct asking *a, struct query_hit hit)
 /* A row that the index led to: it is taken, or kept for SQL to look at. */
 static bool consider(struct asking *a, uint32_t row, bool is_inside_grid)
 {
-    if (a->query->kind == QUERY_FLOOD && !(depth_at(a, row) > 0)) {
+    if (a->query->kind == QUERY_FLOOD &&
+        (!(depth_at(a, row) > 0) || (a->wanted_classes == NULL && !is_building(a, row)))) {
         return true;
     }
     if (!meets_index(a, row, is_inside_grid)) {
@@ -981,7 +1043,7 @@ static bool prepare(struct asking *a)
     }
     return prepare_bbox(a) && (query->kind == QUERY_RAY ? prepare_ray(a) : prepare_coords(a)) &&
            prepare_ids(a) && prepare_groups(a) && prepare_tile(a) && prepare_classes(a) &&
-           prepare_sql(a);
+           prepare_flood(a) && prepare_sql(a);
 }
 
 /* Nothing is asked: the page alone is looked at. */
@@ -989,7 +1051,7 @@ static bool take_page(struct asking *a)
 {
     const uint64_t count = a->index->count;
     const uint64_t offset = a->query->offset < count ? a->query->offset : count;
-    const uint64_t limit = a->query->limit == 0 ? count : a->query->limit;
+    const uint64_t limit = a->limit == 0 ? count : a->limit;
     for (uint64_t row = offset; row < count && row - offset < limit; row++) {
         if (!keep_hit(a, &(struct query_hit){.row = (uint32_t)row})) {
             return false;

@@ -7,6 +7,7 @@
 #include "formats/base/earth.h"
 #include "formats/json_write.h"
 #include "tiler/ground_plan.h"
+#include "tiler/names.h"
 #include "tiler/storeys.h"
 
 /* Wider than this, a feature's vertices go through the ellipsoid one by one. */
@@ -14,12 +15,13 @@ static const double NEAR_M = 1000;
 /* What the shorter way may be wrong by. */
 static const double NEAR_ERROR_M = 0.002;
 
-enum { TEXT_COUNT = 5 };
+enum { TEXT_COUNT = 6 };
 
 struct head {
-    uint32_t text_sizes[TEXT_COUNT]; /* id, class, parent, root, name */
+    uint32_t text_sizes[TEXT_COUNT]; /* id, class, parent, root, name, other names */
     uint32_t point_count, ring_count, floor_count, value_count, storeys;
     uint32_t above, below;
+    uint32_t reserved;
     struct box3 box;
     struct vec2 point;
     double base_m, top_m, base_local_m, top_local_m, height_m, footprint_m2;
@@ -280,6 +282,42 @@ static void note_builtins(const struct record *record, const struct index_entry_
     }
 }
 
+/* Everything a feature may be searched by, with spaces between; and the first
+ * name of what has none. */
+static bool gather_names(const struct record *record, const struct index_entry_means *means,
+                         struct arena *tile, struct text *name, struct text *out, struct err *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < record->attribute_count; i++) {
+        const struct record_attribute *attribute = &record->attributes[i];
+        if (attribute->value.type == FEATURE_TEXT &&
+            means->names_roles[attribute->key] != NAMES_NO_ROLE) {
+            size += attribute->value.text.size + 1;
+        }
+    }
+    char *words = arena_array(tile, char, size + 1);
+    if (words == NULL) {
+        return arena_full(tile, err);
+    }
+    size = 0;
+    for (size_t i = 0; i < record->attribute_count; i++) {
+        const struct record_attribute *attribute = &record->attributes[i];
+        const struct text text = attribute->value.text;
+        const uint8_t role = means->names_roles[attribute->key];
+        if (attribute->value.type != FEATURE_TEXT || role == NAMES_NO_ROLE || text.size == 0) {
+            continue;
+        }
+        memcpy(words + size, text.data, text.size);
+        size += text.size;
+        words[size++] = ' ';
+        if (name->size == 0 && role == NAMES_NAME) {
+            *name = text;
+        }
+    }
+    *out = (struct text){words, size};
+    return true;
+}
+
 /* ---- footprints ---- */
 
 /* A point that stands for the feature: the middle of its outline, pulled to it
@@ -411,7 +449,9 @@ bool index_entry_write(const struct record *record, const struct index_entry_mea
     head.height_m = head.top_m - head.base_m;
     note_builtins(record, means, &name, &head.height_m);
     storeys_measure(record, means->storeys_roles, head.top_m - head.base_m, &storeys);
-    if (!digest_record(record, means, &head.digest, err) ||
+    struct text other_names;
+    if (!gather_names(record, means, tile, &name, &other_names, err) ||
+        !digest_record(record, means, &head.digest, err) ||
         !ground_plan_make(record, tile, scratch, &plan, err)) {
         return false;
     }
@@ -439,8 +479,8 @@ bool index_entry_write(const struct record *record, const struct index_entry_mea
     head.point_count = ring_point_count(&plan.rings);
     const struct text root =
         text_equals(feature->root_id, feature->id) ? (struct text){"", 0} : feature->root_id;
-    const struct text texts[TEXT_COUNT] = {feature->id, feature->kind, feature->parent_id, root,
-                                           name};
+    const struct text texts[TEXT_COUNT] = {feature->id, feature->kind, feature->parent_id,
+                                           root,        name,          other_names};
     for (int i = 0; i < TEXT_COUNT; i++) {
         head.text_sizes[i] = (uint32_t)texts[i].size;
     }
@@ -539,6 +579,7 @@ bool index_entry_read(struct span bytes, const struct index_entry_means *means, 
         .id = texts[0],
         .class_name = texts[1],
         .name = texts[4],
+        .other_names = texts[5],
         .parent = texts[2],
         .base_m = head->base_m,
         .top_m = head->top_m,

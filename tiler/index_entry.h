@@ -17,6 +17,7 @@
 /* The same for every feature of a run; only read. */
 struct index_entry_means {
     struct feature_frame frame;
+    const uint8_t *names_roles;       /* per key: names.h */
     const uint8_t *storeys_roles;     /* per key: storeys.h */
     const uint32_t *column_of_key;    /* into columns; UINT32_MAX none */
     const struct text *names_of_keys; /* for digests */

@@ -10,6 +10,7 @@
 #include "tiler/index_entry.h"
 #include "tiler/jobs.h"
 #include "tiler/lattice.h"
+#include "tiler/names.h"
 #include "tiler/storeys.h"
 
 enum { BATCH = 32 };
@@ -143,7 +144,9 @@ static bool list_columns(struct filling *f, struct err *err)
     uint32_t *column_of_key = arena_array(memory, uint32_t, key_count);
     struct text *names = arena_array(memory, struct text, key_count);
     uint8_t *roles = arena_array(memory, uint8_t, key_count);
-    if (columns == NULL || column_of_key == NULL || names == NULL || roles == NULL) {
+    uint8_t *names_roles = arena_array(memory, uint8_t, key_count);
+    if (columns == NULL || column_of_key == NULL || names == NULL || roles == NULL ||
+        names_roles == NULL) {
         return arena_full(memory, err);
     }
     f->means.name_key = f->means.height_key = UINT32_MAX;
@@ -152,6 +155,7 @@ static bool list_columns(struct filling *f, struct err *err)
         const uint32_t property = run->property_of_key[k];
         names[k] = key->name;
         roles[k] = (uint8_t)storeys_role_of(key->name);
+        names_roles[k] = (uint8_t)names_role_of(key->name);
         column_of_key[k] = UINT32_MAX;
         if (property == BUILTIN_NAME) {
             f->means.name_key = k;
@@ -169,6 +173,7 @@ static bool list_columns(struct filling *f, struct err *err)
     f->means.column_of_key = column_of_key;
     f->means.names_of_keys = names;
     f->means.storeys_roles = roles;
+    f->means.names_roles = names_roles;
     return true;
 }
 

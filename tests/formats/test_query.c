@@ -359,7 +359,7 @@ static void flood__counts_storeys_and_sums(void)
     /* Local bases are -5 .. 4, ten of each: at -4.5, the first ten have half a metre. */
     ASK(QUERY_FLOOD, &result, "level=-4.5", "sum=population", "f=ids");
     CHECK_EQ(result.matched_count, 10);
-    CHECK_EQ(result.sums.buildings, 10);
+    CHECK_EQ(result.sums.buildings, 1);
     CHECK_EQ(result.sums.wet_storeys, 10 + 4); /* ground floors; b0, b3, b6, b9 below */
     CHECK_EQ(result.sums.dry_storeys, 45);
     CHECK_NEAR(result.sums.wet_footprint_m2, 1000, 1e-3, "m2");
@@ -373,6 +373,9 @@ static void flood__counts_storeys_and_sums(void)
     CHECK_EQ(result.matched_count, 0); /* up to the doorstep */
     ASK(QUERY_FLOOD, &result, "level=-4", "filter=use='school'", "class=Building");
     CHECK_EQ(result.matched_count, 4); /* of b1, 3, 5, 7, 9, b7 is a bridge */
+    ASK(QUERY_FLOOD, &result, "level=100", "f=ids");
+    CHECK_EQ(result.hit_count, 100);     /* all, unless a limit is given */
+    CHECK_EQ(result.sums.buildings, 10); /* each row of them is parts of one block */
     CHECK_OK(
         set_all(&query, QUERY_FLOOD, (const char *const[]){"level=100", "limit=0", NULL}, &err),
         &err);
@@ -522,6 +525,11 @@ static void print__writes_flat_ids_and_styles(void)
     CHECK_TEXT_IS(member(flood, "summary/datum")->text, "1985 datum");
     const struct json_tree *style = PRINT(QUERY_FLOOD, "level=-4.5", "ids=b3,b5", "f=style");
     CHECK_EQ(member(style, "color/conditions")->child_count, 2);
+    CHECK_TEXT_IS(member(style, "color/conditions/0/0")->text, "regExp('^b(?:3|5)$').test(${id})");
+    const struct json_tree *deep = PRINT(QUERY_FLOOD, "level=-3.5", "f=style", "ids=b0,b1,b10,b12");
+    CHECK_TEXT_IS(member(deep, "color/conditions/0/0")->text,
+                  "regExp('^b(?:0|1)$').test(${id})"); /* a metre and a half deep */
+    CHECK_TEXT_IS(member(deep, "color/conditions/1/0")->text, "regExp('^b1(?:0|2)$').test(${id})");
 }
 
 static void item__is_a_feature_or_a_group(void)
