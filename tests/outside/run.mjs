@@ -31,6 +31,7 @@ const wants = (part) => asked.length === 0 || asked.includes(part);
 fs.mkdirSync(made, { recursive: true });
 const control = writeControl(path.join(made, "control.city.json"));
 const district = path.join(made, "district.city.jsonl");
+const tower = path.join(made, "tower.city.json");
 
 // The same two cities in every form that a package has.
 const packages = [
@@ -42,12 +43,18 @@ const packages = [
   { name: "archive.3tz", input: district, options: [] },
   { name: "district-1.0", input: district, options: ["--tiles-version", "1.0"] },
   { name: "district-deep", input: district, options: ["--tile-bytes", "16K"] },
+  // One feature in several tiles, and joined again above them.
+  { name: "tower", input: tower, options: ["--tile-bytes", "32K", "--no-textures"] },
 ];
 for (const one of packages) one.where = path.join(made, one.name);
 
 async function makePackages() {
   await test("a district is generated", (expect) => {
     const done = run("storey_district", ["--count", "150", "--seed", "7", "-o", district]);
+    expect(done.status === 0, done.stderr);
+  });
+  await test("a scanned tower is generated", (expect) => {
+    const done = run("storey_dense", ["--triangles", "20000", "-o", tower]);
     expect(done.status === 0, done.stderr);
   });
   for (const one of packages) {
