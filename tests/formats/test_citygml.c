@@ -192,149 +192,27 @@ static void visit_solid(const struct feature *feature, long index)
  * same points from another corner. */
 static void citygml__shows_faces_of_a_solid_once(void)
 {
-    read_clean(
-        HEAD ENVELOPE MEMBER(
-            "<b:Building "
-            "g:id=\"a\"><b:boundedBy><b:RoofSurface><b:lod2MultiSurface>" SURFACES(POLYGON(
-                "roof",
-                "0 0 3 2 0 3 2 2 3 0 0 3")) "</b:lod2MultiSurface></b:RoofSurface>"
-                                            "</"
-                                            "b:boundedBy><b:lod0FootPrint>" SURFACES(POLYGON(
-                                                "foot",
-                                                SQUARE)) "</b:lod0FootPrint>"
-                                                         "<b:lod2Solid><g:Solid><g:"
-                                                         "exterior><g:"
-                                                         "CompositeSurface><g:"
-                                                         "surfaceMember "
-                                                         "x:href=\"#roof\""
-                                                         "/><g:surfaceMember><g:"
-                                                         "OrientableSurface "
-                                                         "orientation=\"-\"><g:"
-                                                         "baseSurface "
-                                                         "x:href=\"#wall\"/></"
-                                                         "g:OrientableSurface></"
-                                                         "g:surfaceMember><g:"
-                                                         "surfaceMember>" POLYGON(
-                                                             "copy",
-                                                             "2 2 0 0 0 0 2 0 0 2 2 "
-                                                             "0") "</"
-                                                                  "g:surfaceMember></"
-                                                                  "g:"
-                                                                  "CompositeSurface>"
-                                                                  "</g:exterior></"
-                                                                  "g:Solid></"
-                                                                  "b:lod2Solid><b:"
-                                                                  "boundedBy><b:"
-                                                                  "WallSurface>"
-                                                                  "<b:"
-                                                                  "lod2MultiSurface"
-                                                                  ">" SURFACES(POLYGON(
-                                                                      "wall",
-                                                                      "0 "
-                                                                      "0 "
-                                                                      "0 "
-                                                                      "2 "
-                                                                      "0 "
-                                                                      "0 "
-                                                                      "2 "
-                                                                      "0 "
-                                                                      "3 "
-                                                                      "0 "
-                                                                      "2 "
-                                                                      "3 "
-                                                                      "0 "
-                                                                      "0 "
-                                                                      "0")) "</"
-                                                                            "b:lod2MultiSurface><b:"
-                                                                            "opening><b:Window><b:"
-                                                                            "lod2MultiSurface"
-                                                                            ">" SURFACES(POLYGON("w"
-                                                                                                 "i"
-                                                                                                 "n"
-                                                                                                 "d"
-                                                                                                 "o"
-                                                                                                 "w",
-                                                                                                 "1"
-                                                                                                 " "
-                                                                                                 "0"
-                                                                                                 " "
-                                                                                                 "1"
-                                                                                                 " "
-                                                                                                 "1"
-                                                                                                 "."
-                                                                                                 "5"
-                                                                                                 " "
-                                                                                                 "0"
-                                                                                                 " "
-                                                                                                 "1"
-                                                                                                 " "
-                                                                                                 "1"
-                                                                                                 "."
-                                                                                                 "5"
-                                                                                                 " "
-                                                                                                 "0"
-                                                                                                 " "
-                                                                                                 "2"
-                                                                                                 " "
-                                                                                                 "1"
-                                                                                                 " "
-                                                                                                 "0"
-                                                                                                 " "
-                                                                                                 "1")) "</"
-                                                                                                       "b:"
-                                                                                                       "lod2Mult"
-                                                                                                       "iSurface"
-                                                                                                       ">"
-                                                                                                       "</"
-                                                                                                       "b:"
-                                                                                                       "Window><"
-                                                                                                       "/b:"
-                                                                                                       "opening>"
-                                                                                                       "</"
-                                                                                                       "b:"
-                                                                                                       "WallSurf"
-                                                                                                       "ace></"
-                                                                                                       "b:"
-                                                                                                       "boundedB"
-                                                                                                       "y><b:"
-                                                                                                       "boundedB"
-                                                                                                       "y><b:"
-                                                                                                       "GroundSu"
-                                                                                                       "rface>"
-                                                                                                       "<b:"
-                                                                                                       "lod2Mult"
-                                                                                                       "iSurface"
-                                                                                                       ">" SURFACES(POLYGON(
-                                                                                                           "grou"
-                                                                                                           "nd",
-                                                                                                           "0 0 "
-                                                                                                           "0 2 "
-                                                                                                           "0 0 "
-                                                                                                           "2 2 "
-                                                                                                           "0 0 "
-                                                                                                           "0 "
-                                                                                                           "0")) "</"
-                                                                                                                 "b:"
-                                                                                                                 "lod2"
-                                                                                                                 "Mult"
-                                                                                                                 "iSur"
-                                                                                                                 "face"
-                                                                                                                 "></"
-                                                                                                                 "b:"
-                                                                                                                 "Grou"
-                                                                                                                 "ndSu"
-                                                                                                                 "rfac"
-                                                                                                                 "e></"
-                                                                                                                 "b:"
-                                                                                                                 "boun"
-                                                                                                                 "dedB"
-                                                                                                                 "y></"
-                                                                                                                 "b:"
-                                                                                                                 "Buil"
-                                                                                                                 "ding"
-                                                                                                                 ">")
-            TAIL,
-        1, visit_solid);
+    /* clang-format off */
+    read_clean(HEAD ENVELOPE MEMBER(
+        "<b:Building g:id=\"a\"><b:boundedBy><b:RoofSurface><b:lod2MultiSurface>" SURFACES(POLYGON(
+        "roof", "0 0 3 2 0 3 2 2 3 0 0 3"))
+        "</b:lod2MultiSurface></b:RoofSurface></b:boundedBy><b:lod0FootPrint>" SURFACES(POLYGON(
+        "foot", SQUARE))
+        "</b:lod0FootPrint><b:lod2Solid><g:Solid><g:exterior><g:CompositeSurface>"
+        "<g:surfaceMember x:href=\"#roof\"/><g:surfaceMember>"
+        "<g:OrientableSurface orientation=\"-\"><g:baseSurface x:href=\"#wall\"/>"
+        "</g:OrientableSurface></g:surfaceMember><g:surfaceMember>" POLYGON("copy",
+        "2 2 0 0 0 0 2 0 0 2 2 0")
+        "</g:surfaceMember></g:CompositeSurface></g:exterior></g:Solid></b:lod2Solid>"
+        "<b:boundedBy><b:WallSurface><b:lod2MultiSurface>" SURFACES(POLYGON("wall",
+        "0 0 0 2 0 0 2 0 3 0 2 3 0 0 0"))
+        "</b:lod2MultiSurface><b:opening><b:Window><b:lod2MultiSurface>" SURFACES(POLYGON("window",
+        "1 0 1 1.5 0 1 1.5 0 2 1 0 1"))
+        "</b:lod2MultiSurface></b:Window></b:opening></b:WallSurface></b:boundedBy>"
+        "<b:boundedBy><b:GroundSurface><b:lod2MultiSurface>" SURFACES(POLYGON("ground",
+        "0 0 0 2 0 0 2 2 0 0 0 0"))
+        "</b:lod2MultiSurface></b:GroundSurface></b:boundedBy></b:Building>") TAIL, 1, visit_solid);
+    /* clang-format on */
 }
 
 static void visit_spelling(const struct feature *feature, long index)
