@@ -65,3 +65,6 @@ export function report() {
 
 /** True in the file that node was asked to run. */
 export const isMain = (url) => fs.realpathSync(process.argv[1]) === fileURLToPath(url);
+
+/** Far away neighbours are drawn as one: a group has an id of its own and a count of members, which the index tells. */
+export const isGroup = (feature) => /^group-/.test(feature.id) && Number(feature.member_count) >= 2;
