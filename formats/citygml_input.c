@@ -124,6 +124,9 @@ static uint64_t tag_end(struct span bytes, uint64_t at)
 
 static void find_head(struct citygml *reader)
 {
+    if (reader->bytes.data == NULL) { /* no byte is left behind a mark of UTF-16 */
+        reader->bytes.data = (const uint8_t *)"";
+    }
     const struct span bytes = reader->bytes;
     uint64_t at = begins(bytes, 0, "\xEF\xBB\xBF") ? 3 : 0;
     /* Blank lines before the declaration are common, and harmless. */

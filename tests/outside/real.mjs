@@ -65,7 +65,11 @@ const gmlFaces = new Set(["Polygon", "PolygonPatch", "Triangle", "Rectangle"]);
 export function readGmlObjects(file) {
   const objects = new Map();
   const stack = [];
-  for (const [, close, name, rest, empty] of fs.readFileSync(file, "utf8").matchAll(/<(\/?)(?:[\w.-]+:)?([\w.-]+)((?:\s[^<>]*?)?)(\/?)>/g)) {
+  const text = fs.readFileSync(file, "utf8");
+  // Prefixes of extensions: their objects are of a meaning that is theirs.
+  const foreign = new Set([...text.matchAll(/xmlns:([\w.-]+)\s*=\s*["']([^"']*)["']/g)]
+    .filter(([, , uri]) => !/citygml/i.test(uri) || /ade/i.test(uri)).map(([, prefix]) => prefix));
+  for (const [, close, prefix, name, rest, empty] of text.matchAll(/<(\/?)(?:([\w.-]+):)?([\w.-]+)((?:\s[^<>]*?)?)(\/?)>/g)) {
     if (close) {
       stack.pop();
       continue;
@@ -75,7 +79,7 @@ export function readGmlObjects(file) {
     const lod = /^lod([0-4])(?!TerrainIntersection|MultiCurve)[A-Z]/.exec(name);
     if (lod) here.lod = Number(lod[1]);
     else if (name === "tin") here.lod = 0;
-    if (gmlClasses.has(name)) {
+    if (gmlClasses.has(name) && !foreign.has(prefix)) {
       const id = /\bid\s*=\s*["']([^"']*)["']/.exec(rest)?.[1] ?? `without an id ${objects.size}`;
       objects.set(id, { level: -1, children: [] });
       objects.get(above.id)?.children.push(id);
