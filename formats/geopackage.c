@@ -415,6 +415,9 @@ static void print_match(struct text search, struct buf *out)
             buf_release(&words);
         }
     }
+    if (out->size == 0) {
+        buf_add_text(out, "\"\""); /* nothing but blanks: a phrase that nothing has */
+    }
 }
 
 static void print_select(const struct geopackage_select *select, struct buf *sql)

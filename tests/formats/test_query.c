@@ -165,6 +165,7 @@ static void items__are_found_by_attributes_and_names(void)
     CHECK_TEXT(ASK(QUERY_ITEMS, &result, "q=深圳 98"), "b98");
     ASK(QUERY_ITEMS, &result, "q=厦");
     CHECK_EQ(result.matched_count, 50);
+    CHECK_TEXT(ASK(QUERY_ITEMS, &result, "q=\x14"), ""); /* no word at all */
     ASK(QUERY_ITEMS, &result, "q=tow", "filter=population > 500", "parent=block-6");
     CHECK_EQ(result.matched_count, 5);
     same_ids(ASK(QUERY_ITEMS, &result, "group=merged-2"), "b0,b1,b2,b3,b4");
