@@ -590,8 +590,7 @@ bool query_takes(enum query_kind kind, const struct query_target *target, struct
            (target->attributes != NULL && geopackage_column(target->attributes, name) != NULL);
 }
 
-/* The message begins with the parameter's name. */
-static bool named(struct text name, struct err *err)
+bool query_name_error(struct text name, struct err *err)
 {
     char said[sizeof err->message];
     memcpy(said, err->message, sizeof said);
@@ -640,13 +639,13 @@ bool query_set(struct query *query, const struct query_target *target, struct te
     struct setting s = {query, target, request, value};
     const size_t i = find_parameter(query->kind, name);
     if (i == SIZE_MAX) {
-        return set_equals(&s, name, err) || named(name, err);
+        return set_equals(&s, name, err) || query_name_error(name, err);
     }
     if ((query->given >> i & 1) != 0) {
-        return err_set(err, ERR_SCHEMA, "given twice") || named(name, err);
+        return err_set(err, ERR_SCHEMA, "given twice") || query_name_error(name, err);
     }
     query->given |= (uint64_t)1 << i;
-    return parameters[i].set(&s, err) || named(name, err);
+    return parameters[i].set(&s, err) || query_name_error(name, err);
 }
 
 /* ---- JSON ---- */
@@ -739,12 +738,12 @@ static bool set_member(struct query *query, const struct query_target *target, s
     struct text *list = NULL;
     size_t count = 0;
     if (!read_list(json, request, QUERY_IDS_MAX, &list, &count, err)) {
-        return named(name, err);
+        return query_name_error(name, err);
     }
     if (text_is(name, "ids") && query->id_count == 0) { /* they may have commas in them */
         query->ids = list;
         query->id_count = count;
-        return count > 0 || (err_set(err, ERR_SYNTAX, "no ids") || named(name, err));
+        return count > 0 || (err_set(err, ERR_SYNTAX, "no ids") || query_name_error(name, err));
     }
     return join(list, count, request, &value, err) &&
            query_set(query, target, name, value, request, err);

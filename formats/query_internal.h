@@ -3,10 +3,13 @@
 #define FORMATS_QUERY_INTERNAL_H
 
 /*
- * query_internal.h - what query.c, query_run.c and query_print.c share.
+ * query_internal.h - what query.c, query_asking.h's files and query_print.c share.
  */
 
 #include "formats/query.h"
+
+/* Lets the message begin with the parameter's name; returns false. */
+bool query_name_error(struct text name, struct err *err);
 
 /* Answers in it have a height. */
 bool query_crs_has_z(enum query_crs crs);
