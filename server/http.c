@@ -211,10 +211,12 @@ static bool start_daemon(struct worker *worker, unsigned connections)
 {
     const struct http *http = worker->http;
     const struct http_options *options = &http->options;
-    const bool is_tls = http->certificate != NULL && !worker->is_admin;
+    const bool is_tls = http->first != NULL && !worker->is_admin;
     const struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, http_unconst(http->certificate)},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, http_unconst(http->private_key)},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0,
+         http_unconst(is_tls ? certificate_chain_pem(http->first) : NULL)},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0,
+         http_unconst(is_tls ? certificate_key_pem(http->first) : NULL)},
         {MHD_OPTION_HTTPS_PRIORITIES, 0,
          http_unconst("SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2")},
         {MHD_OPTION_END, 0, NULL}};
@@ -257,10 +259,7 @@ static bool open_worker(struct worker *worker, struct err *err)
     read_clocks(worker);
     follow_catalogue(worker);
     if (!start_daemon(worker, connections)) {
-        return err_set(err, ERR_LIBRARY,
-                       worker->http->certificate == NULL
-                           ? "libmicrohttpd does not start"
-                           : "libmicrohttpd does not start: do certificate and key fit together?");
+        return err_set(err, ERR_LIBRARY, "libmicrohttpd does not start");
     }
     return true;
 }
@@ -274,6 +273,8 @@ static void free_http(struct http *http)
     }
     limiter_close(http->limiter);
     crowd_close(http->crowd);
+    certificate_drop(http->first);
+    certificates_close(http->certificates);
     struct arena memory = http->memory; /* it lies in there */
     arena_release(&memory);
 }
@@ -313,26 +314,16 @@ static bool open_sockets(struct http *http, struct err *err)
     return ok;
 }
 
-/* A PEM file as terminated text. */
-static bool read_pem(const char *path, struct arena *memory, const char **out, struct err *err)
-{
-    struct io_map map;
-    if (!io_map(path, &map, err)) {
-        return false;
-    }
-    *out = message_keep(memory, (struct text){(const char *)map.bytes.data, map.bytes.size});
-    io_unmap(&map);
-    return *out != NULL || arena_full(memory, err);
-}
-
 /* What all workers share. */
 static bool open_shared(struct http *http, struct err *err)
 {
     const struct http_options *options = &http->options;
-    if (options->certificate != NULL &&
-        (!read_pem(options->certificate, &http->memory, &http->certificate, err) ||
-         !read_pem(options->private_key, &http->memory, &http->private_key, err))) {
-        return false;
+    if (options->certificate != NULL) {
+        if (!certificates_open(options->certificate, options->private_key, &http->certificates,
+                               err)) {
+            return false;
+        }
+        http->first = certificates_hold(http->certificates);
     }
     return limiter_open(&http->limiter, err) &&
            (options->address_limit == 0 || crowd_open(options->address_limit, &http->crowd, err));
@@ -401,6 +392,25 @@ const char *http_address(const struct http *http)
 const char *http_admin_address(const struct http *http)
 {
     return http->admin_address.text;
+}
+
+bool http_reload_certificate(struct http *http, int64_t now_s, bool *out_is_other, struct err *err)
+{
+    *out_is_other = false;
+    return http->certificates == NULL ||
+           certificates_reload(http->certificates, now_s, out_is_other, err);
+}
+
+void http_certificate_times(const struct http *http, int64_t *out_begins_s, int64_t *out_ends_s)
+{
+    *out_begins_s = 0;
+    *out_ends_s = 0;
+    if (http->certificates != NULL) {
+        struct certificate *current = certificates_hold(http->certificates);
+        *out_begins_s = certificate_begins_s(current);
+        *out_ends_s = certificate_ends_s(current);
+        certificate_drop(current);
+    }
 }
 
 void http_wake(struct http *http)

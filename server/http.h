@@ -44,8 +44,8 @@ struct http_options {
     unsigned address_limit;     /* connections of one address; 0 any */
     bool is_local_limited;      /* of this machine's own addresses, too */
     struct peer_ranges proxies; /* believed about their clients, and not capped */
-    const char *certificate;    /* of TLS, PEM; NULL: plain */
-    const char *private_key;    /* PEM */
+    const char *certificate;    /* of TLS: a PEM file; NULL: plain */
+    const char *private_key;    /* a PEM file */
 };
 
 /* What belongs to someone else and outlives the server. */
@@ -59,7 +59,8 @@ struct http_shared {
  * Binds, then starts the workers.
  *
  * Errors   ERR_IO       the address is taken, not of this machine, not an address
- *          ERR_LIBRARY  certificate and key are none, or do not fit
+ *          ERR_LIBRARY  libmicrohttpd
+ *          and those of certificates_open()
  */
 ERR_CHECKED bool http_open(const struct http_options *options, const struct http_shared *shared,
                            struct http **out, struct err *err);
@@ -71,6 +72,18 @@ const char *http_admin_address(const struct http *http); /* "" without an admin 
 /* Takes no new connections, closes idle ones, lets answers under way finish for
  * at most `wait_s` seconds, then closes. NULL is fine. */
 void http_close(struct http *http, unsigned wait_s);
+
+/*
+ * Reads certificate and key again: new connections get the new ones, old ones go on.
+ * Without TLS there is nothing to read.
+ *
+ * Errors   those of certificates_reload(); the old ones stay
+ */
+ERR_CHECKED bool http_reload_certificate(struct http *http, int64_t now_s, bool *out_is_other,
+                                         struct err *err);
+
+/* When the certificate in force begins and ends, since 1970; 0 without TLS. */
+void http_certificate_times(const struct http *http, int64_t *out_begins_s, int64_t *out_ends_s);
 
 /* Tells every worker that the catalogue in force has changed. */
 void http_wake(struct http *http);

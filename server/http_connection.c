@@ -372,6 +372,21 @@ static void meet(struct connection *connection, struct MHD_Connection *handle)
     }
 }
 
+/* The certificate in force now, in place of the one that the library began with. */
+static void certify(struct connection *connection, struct MHD_Connection *handle)
+{
+    struct certificates *certificates = connection->worker->http->certificates;
+    if (certificates == NULL || connection->worker->is_admin) {
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info != NULL && info->tls_session != NULL) {
+        connection->certificate = certificates_hold(certificates);
+        certificate_use(connection->certificate, info->tls_session);
+    }
+}
+
 static void open_connection(struct worker *worker, struct MHD_Connection *handle, void **socket_cls)
 {
     struct connection *connection = worker->free_connections;
@@ -399,6 +414,7 @@ static void open_connection(struct worker *worker, struct MHD_Connection *handle
     worker->open_connections = connection;
     worker->open_count++;
     metrics_note(&worker->metrics, METRICS_CONNECTED);
+    certify(connection, handle);
     meet(connection, handle);
 }
 
@@ -422,6 +438,7 @@ static void close_connection(struct worker *worker, struct connection *connectio
     metrics_note(&worker->metrics, METRICS_DISCONNECTED);
     buf_release(&connection->body);
     arena_release(&connection->memory);
+    certificate_drop(connection->certificate);
     connection->after = worker->free_connections;
     worker->free_connections = connection;
 }

@@ -14,6 +14,7 @@
 
 #include "server/admin.h"
 #include "server/attributes.h"
+#include "server/certificate.h"
 #include "server/crowd.h"
 #include "server/deadline.h"
 #include "server/http.h"
@@ -31,6 +32,7 @@ struct connection {
     struct peer peer;             /* at the other end of the socket */
     char client[PEER_TEXT_BYTES]; /* the one behind it, when that is a proxy of ours */
     uint64_t peer_hash;
+    struct certificate *certificate; /* held until the end; NULL: plain */
     bool is_proxy;
     bool is_counted; /* in the crowd */
     bool is_seen;    /* the handler was called for this request */
@@ -85,7 +87,8 @@ struct http {
     struct limiter *limiter;
     struct crowd *crowd; /* NULL: no cap */
     struct usage *usage;
-    const char *certificate, *private_key; /* PEM; NULL: plain */
+    struct certificates *certificates; /* NULL: plain */
+    struct certificate *first;         /* what the library was started with */
     struct listener_name address, admin_address;
     unsigned drain_wait_s;
 };

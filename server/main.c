@@ -15,6 +15,7 @@
 #include "formats/digest.h"
 #include "server/access_log.h"
 #include "server/catalogue.h"
+#include "server/certificate.h"
 #include "server/http.h"
 #include "server/listener.h"
 #include "server/options.h"
@@ -134,6 +135,40 @@ static void reload_keys(struct server *server)
     }
     access_drop(server->catalogue_options.access);
     server->catalogue_options.access = access;
+}
+
+/* A certificate out of its time is served all the same: clients say what they think. */
+static void judge_certificate(const struct server *server)
+{
+    int64_t begins_s;
+    int64_t ends_s;
+    char day[CERTIFICATE_DAY_BYTES];
+    const int64_t now_s = (int64_t)time(NULL);
+    http_certificate_times(server->http, &begins_s, &ends_s);
+    const bool is_early = begins_s > now_s;
+    if (ends_s != 0 && (is_early || ends_s <= now_s)) {
+        certificate_print_day(is_early ? begins_s : ends_s, day);
+        fprintf(stderr, "storeyd: the certificate %s on %s: clients will refuse it\n",
+                is_early ? "begins" : "ended", day);
+    }
+}
+
+static void reload_certificate(struct server *server)
+{
+    struct err err;
+    bool is_other;
+    char day[CERTIFICATE_DAY_BYTES];
+    if (!http_reload_certificate(server->http, (int64_t)time(NULL), &is_other, &err)) {
+        print_error(&err);
+        fprintf(stderr, "storeyd: the certificate stays as it was\n");
+    } else if (is_other) {
+        int64_t begins_s;
+        int64_t ends_s;
+        http_certificate_times(server->http, &begins_s, &ends_s);
+        certificate_print_day(ends_s, day);
+        fprintf(stderr, "storeyd: a new certificate, good until %s\n", day);
+        judge_certificate(server);
+    }
 }
 
 static void watch_packages(struct server *server)
@@ -299,6 +334,7 @@ static void wait_for_signals(struct server *server, const sigset_t *signals)
             reopen_log(server);
         } else if (number == SIGHUP) {
             reopen_log(server);
+            reload_certificate(server);
             reload_keys(server);
             reload(server);
         } else if (number < 0 && errno == EAGAIN) {
@@ -321,6 +357,7 @@ static bool serve_until_told(struct server *server, const sigset_t *signals, str
     fprintf(stderr, "storeyd: listening on %s://%s/\n",
             server->options.http.certificate == NULL ? "http" : "https",
             http_address(server->http));
+    judge_certificate(server);
     if (server->options.http.admin != NULL) {
         fprintf(stderr, "storeyd: metrics on http://%s/metrics\n",
                 http_admin_address(server->http));

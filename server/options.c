@@ -43,8 +43,8 @@ const char options_usage[] =
     "  --grace-hours N        replaced packages still answer for old viewers (48)\n"
     "  --help, --version\n"
     "\n"
-    "SIGHUP reloads packages and keys and reopens the log, SIGUSR1 reopens the log,\n"
-    "SIGTERM and SIGINT shut down.\n";
+    "SIGHUP reloads packages, keys and certificate and reopens the log, SIGUSR1 reopens\n"
+    "the log, SIGTERM and SIGINT shut down.\n";
 
 /* Options whose value is a number: where it goes, and its range. */
 struct number_option {

@@ -21,6 +21,7 @@ import { run, serve, tile, tilesets } from "./programs.mjs";
 import { testProxy } from "./proxy.mjs";
 import { testAllGml, testAllReal } from "./real.mjs";
 import { serveWithToken, testServer } from "./server.mjs";
+import { testTls } from "./tls.mjs";
 import { testThree } from "./three.mjs";
 import { testTree } from "./tree.mjs";
 import { testViewer } from "./viewer.mjs";
@@ -168,6 +169,7 @@ if (wants("cli")) {
 if (wants("server")) {
   await testProxy();
   await testServer();
+  await testTls();
   await testFeatures();
 }
 report();
