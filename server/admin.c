@@ -31,15 +31,26 @@ static void respond_word(unsigned status, const char *word, struct response *out
     out->bytes = (struct span){(const uint8_t *)word, strlen(word)};
 }
 
+static void print_metrics(const struct admin *admin, struct buf *text)
+{
+    struct metrics_state state = {.package_count = admin->catalogue->entry_count,
+                                  .started_s = admin->started_s,
+                                  .certificate_ends_s = admin->certificate_ends_s,
+                                  .is_draining = admin->is_draining};
+    for (size_t i = 0; i < admin->catalogue->entry_count; i++) {
+        state.revision_count += admin->catalogue->entries[i].store_count;
+    }
+    metrics_print(admin->metrics, admin->metrics_count, &state, text);
+    usage_print_metrics(admin->usage, text);
+}
+
 static void answer_read(const struct admin *admin, struct text path, struct arena *memory,
                         struct response *out)
 {
     struct buf text;
     buf_init(&text, ANSWER_BYTES_MAX);
     if (text_is(path, "/metrics")) {
-        metrics_print(admin->workers, admin->worker_count, admin->catalogue->entry_count,
-                      admin->is_draining, &text);
-        usage_print_metrics(admin->usage, &text);
+        print_metrics(admin, &text);
         respond_text("text/plain; version=0.0.4; charset=utf-8", &text, memory, out);
     } else if (text_is(path, "/usage")) {
         usage_print(admin->usage, &text);

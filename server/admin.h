@@ -9,7 +9,7 @@
  *     GET  /metrics         for Prometheus
  *     GET  /usage           today's account, a line of JSON a package and key
  *     GET  /livez /readyz   as on the public address
- *     POST /admin/reload    as SIGHUP: packages, keys, log; 202
+ *     POST /admin/reload    as SIGHUP: packages, keys, certificate, log; 202
  */
 
 #include "server/answer.h"
@@ -18,9 +18,11 @@
 
 struct admin {
     const struct catalogue *catalogue;
-    const struct metrics *const *workers;
-    size_t worker_count;
+    const struct metrics *const *metrics; /* of the workers and of the run */
+    size_t metrics_count;
     struct usage *usage;
+    int64_t started_s;          /* since 1970 */
+    int64_t certificate_ends_s; /* since 1970; 0 without TLS */
     bool is_draining;
 };
 

@@ -336,7 +336,7 @@ static bool make_http(const struct http_options *options, struct http **out, str
     arena_init(&memory, 4 << 20);
     struct http *http = arena_array(&memory, struct http, 1);
     struct worker *workers = arena_array(&memory, struct worker, count);
-    const struct metrics **metrics = arena_array(&memory, const struct metrics *, count);
+    const struct metrics **metrics = arena_array(&memory, const struct metrics *, count + 1);
     if (http == NULL || workers == NULL || metrics == NULL) {
         const bool ok = arena_full(&memory, err);
         arena_release(&memory);
@@ -351,7 +351,9 @@ static bool make_http(const struct http_options *options, struct http **out, str
         workers[i].http = http;
         workers[i].listen_fd = -1;
         workers[i].wake_fd = -1;
-        metrics[i] = &workers[i].metrics;
+        if (i < options->worker_count) {
+            metrics[http->metrics_count++] = &workers[i].metrics;
+        }
     }
     *out = http;
     return true;
@@ -368,6 +370,10 @@ bool http_open(const struct http_options *options, const struct http_shared *sha
     http->current = shared->current;
     http->log = shared->log;
     http->usage = shared->usage;
+    http->started_s = clock_ms(CLOCK_REALTIME) / 1000;
+    if (shared->metrics != NULL) {
+        http->metrics[http->metrics_count++] = shared->metrics;
+    }
     bool ok = open_shared(http, err) && open_sockets(http, err);
     for (unsigned i = 0; ok && i < http->all_count; i++) {
         ok = open_worker(&http->workers[i], err);

@@ -23,6 +23,7 @@
 
 #include "server/access_log.h"
 #include "server/catalogue.h"
+#include "server/metrics.h"
 #include "server/peer.h"
 #include "server/usage.h"
 
@@ -53,6 +54,7 @@ struct http_shared {
     struct catalogue_current *current;
     struct access_log *log;
     struct usage *usage;
+    const struct metrics *metrics; /* of the run; or NULL */
 };
 
 /*

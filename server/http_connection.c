@@ -124,11 +124,14 @@ static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *
     connection->request.body = buf_span(&connection->body);
     if (worker->is_admin) {
         const struct http *http = worker->http;
-        const struct admin admin = {.catalogue = worker->catalogue,
-                                    .workers = http->metrics,
-                                    .worker_count = http->options.worker_count,
-                                    .usage = http->usage,
-                                    .is_draining = worker->drain_end_ms != 0};
+        struct admin admin = {.catalogue = worker->catalogue,
+                              .metrics = http->metrics,
+                              .metrics_count = http->metrics_count,
+                              .usage = http->usage,
+                              .started_s = http->started_s,
+                              .is_draining = worker->drain_end_ms != 0};
+        int64_t begins_s;
+        http_certificate_times(http, &begins_s, &admin.certificate_ends_s);
         admin_answer(&admin, &connection->request, &connection->memory, &connection->response);
         return send_response(handle, connection);
     }
@@ -312,7 +315,9 @@ static void log_request(struct connection *connection, enum MHD_RequestTerminati
     if (worker->is_admin) {
         return;
     }
-    metrics_answered(&worker->metrics, response->status, connection->sent_bytes, microseconds);
+    const struct metrics_answer told = {response->kind, response->status, connection->sent_bytes,
+                                        microseconds};
+    metrics_answered(&worker->metrics, &told);
     if (response->status == 429) {
         metrics_note(&worker->metrics, METRICS_LIMITED);
     }
@@ -322,9 +327,10 @@ static void log_request(struct connection *connection, enum MHD_RequestTerminati
     if (is_cut) {
         metrics_note(&worker->metrics, METRICS_LEFT);
     }
-    if (response->package != NULL && response->status < 400) {
-        usage_tally_add(worker->tally, worker->wall_ms / 1000, response->package, response->key,
-                        connection->sent_bytes);
+    if (response->package != NULL) {
+        const struct usage_call call = {response->package, response->key, response->status,
+                                        connection->sent_bytes};
+        usage_tally_add(worker->tally, worker->wall_ms / 1000, &call);
     }
 }
 

@@ -83,7 +83,9 @@ struct http {
     struct access_log *log;
     struct worker *workers;         /* the admin listener's is the last, when there is one */
     unsigned all_count;             /* workers and that one */
-    const struct metrics **metrics; /* of the workers */
+    const struct metrics **metrics; /* of the workers and of the run */
+    size_t metrics_count;
+    int64_t started_s; /* since 1970 */
     struct limiter *limiter;
     struct crowd *crowd; /* NULL: no cap */
     struct usage *usage;

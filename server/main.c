@@ -35,6 +35,8 @@ struct server {
     struct usage *usage;
     int64_t saved_s; /* when the account was last written */
     struct http *http;
+    struct metrics metrics;    /* of the run */
+    size_t note_count;         /* of the last look at the packages */
     struct buf notes;          /* of the last look at the packages */
     struct digest notes_shown; /* so that one trouble is told once */
 };
@@ -60,6 +62,7 @@ static void add_note(void *argument, const struct err *what)
     struct server *server = argument;
     char line[512];
     err_format(what, line, sizeof line);
+    server->note_count++;
     buf_print(&server->notes, "storeyd: %s\n", line);
 }
 
@@ -70,9 +73,12 @@ static void show_notes(struct server *server)
     const struct digest digest = digest_of(buf_span(&server->notes));
     if (server->notes.size > 0 && !digest_equals(digest, server->notes_shown)) {
         fwrite(server->notes.data, 1, server->notes.size, stderr);
+        metrics_reloaded(&server->metrics, METRICS_PACKAGES, false);
     }
     server->notes_shown = digest;
     buf_reset(&server->notes);
+    atomic_store(&server->metrics.refused_packages, server->note_count);
+    server->note_count = 0;
 }
 
 static void print_packages(const struct catalogue *catalogue)
@@ -93,9 +99,11 @@ static void reload(struct server *server)
     struct catalogue *before = catalogue_current_hold(&server->current);
     if (!catalogue_open(&server->catalogue_options, before, add_note, server, &next, &err)) {
         print_error(&err);
+        metrics_reloaded(&server->metrics, METRICS_PACKAGES, false);
     } else if (catalogue_equals(before, next)) {
         catalogue_drop(next);
     } else {
+        metrics_reloaded(&server->metrics, METRICS_PACKAGES, true);
         print_packages(next);
         catalogue_current_replace(&server->current, next);
         http_wake(server->http);
@@ -131,8 +139,10 @@ static void reload_keys(struct server *server)
     if (!access_open(server->options.keys, false, &access, &err)) {
         print_error(&err);
         fprintf(stderr, "storeyd: the keys stay as they were\n");
+        metrics_reloaded(&server->metrics, METRICS_KEYS, false);
         return;
     }
+    metrics_reloaded(&server->metrics, METRICS_KEYS, true);
     access_drop(server->catalogue_options.access);
     server->catalogue_options.access = access;
 }
@@ -161,7 +171,9 @@ static void reload_certificate(struct server *server)
     if (!http_reload_certificate(server->http, (int64_t)time(NULL), &is_other, &err)) {
         print_error(&err);
         fprintf(stderr, "storeyd: the certificate stays as it was\n");
+        metrics_reloaded(&server->metrics, METRICS_CERTIFICATE, false);
     } else if (is_other) {
+        metrics_reloaded(&server->metrics, METRICS_CERTIFICATE, true);
         int64_t begins_s;
         int64_t ends_s;
         http_certificate_times(server->http, &begins_s, &ends_s);
@@ -304,9 +316,11 @@ static bool open_catalogue(struct server *server, struct err *err)
 static void reopen_log(struct server *server)
 {
     struct err err;
-    if (!access_log_reopen(&server->log, &err)) {
+    const bool is_done = access_log_reopen(&server->log, &err);
+    if (!is_done) {
         print_error(&err);
     }
+    metrics_reloaded(&server->metrics, METRICS_LOG, is_done);
 }
 
 static void save_usage(struct server *server, bool is_last)
@@ -347,7 +361,8 @@ static void wait_for_signals(struct server *server, const sigset_t *signals)
 /* Serves until a signal. */
 static bool serve_until_told(struct server *server, const sigset_t *signals, struct err *err)
 {
-    const struct http_shared shared = {&server->current, &server->log, server->usage};
+    const struct http_shared shared = {&server->current, &server->log, server->usage,
+                                       &server->metrics};
     if (listener_is_inherited()) {
         server->options.http.listen = NULL;
     }

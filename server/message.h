@@ -59,12 +59,25 @@ struct response_header {
 
 struct store_view;
 
+/* What kind of address answered: what operators watch apart. */
+enum response_kind {
+    RESPONSE_NOWHERE,   /* no route: refused by the guard, or no such address */
+    RESPONSE_TILES,     /* tilesets, tiles, and what points to them */
+    RESPONSE_DOWNLOADS, /* whole packages */
+    RESPONSE_ITEMS,     /* features */
+    RESPONSE_QUESTIONS, /* to features: place, area, flood, ... */
+    RESPONSE_DOCUMENTS, /* of the service: landing page, collections, ... */
+    RESPONSE_PAGES,     /* files of the viewer, health */
+    RESPONSE_KIND_COUNT
+};
+
 /*
  * One response. The body is `bytes`, or when `view` is set the part of it from
  * `first` of `bytes.size` bytes (bytes.data is NULL then).
  */
 struct response {
     unsigned status;
+    enum response_kind kind;
     struct response_header headers[MESSAGE_HEADERS_MAX];
     size_t header_count;
     struct span bytes;       /* constant, or in the request's arena */

@@ -3,10 +3,11 @@
 #define SERVER_METRICS_H
 
 /*
- * metrics.h - what the workers count, and how it is told to Prometheus.
+ * metrics.h - what the workers and the run count, and how it is told to Prometheus.
  *
- * A worker writes its own counters and nobody else's; whoever asks adds them up.
- * Counting costs a few nanoseconds a request.
+ * Each writes its own counters and nobody else's; whoever asks adds them up.
+ * Counting costs a few nanoseconds a request. server/README.md says which of them
+ * belong on a dashboard.
  *
  * Source   Prometheus text exposition format 0.0.4
  * Threads  one writer for each struct metrics, any number of readers
@@ -15,8 +16,9 @@
 #include <stdatomic.h>
 
 #include "formats/base/buf.h"
+#include "server/message.h"
 
-enum { METRICS_BUCKETS = 12 };
+enum { METRICS_BUCKETS = 12, METRICS_CLASSES = 6 /* of statuses, by hundreds */ };
 
 enum metrics_event {
     METRICS_CONNECTED,
@@ -30,13 +32,31 @@ enum metrics_event {
     METRICS_EVENT_COUNT
 };
 
-struct metrics {
-    atomic_uint_least64_t statuses[6]; /* by hundreds */
+/* What the run reads again, at a signal or because it has changed. */
+enum metrics_reload {
+    METRICS_PACKAGES,
+    METRICS_KEYS,
+    METRICS_CERTIFICATE,
+    METRICS_LOG,
+    METRICS_RELOAD_COUNT
+};
+
+/* Answers of one kind of address. */
+struct metrics_answers {
+    atomic_uint_least64_t statuses[METRICS_CLASSES];
     atomic_uint_least64_t bytes;
     atomic_uint_least64_t microseconds;
     atomic_uint_least64_t buckets[METRICS_BUCKETS + 1]; /* each its own; the last is beyond */
+};
+
+struct metrics {
+    struct metrics_answers answers[RESPONSE_KIND_COUNT];
     atomic_uint_least64_t events[METRICS_EVENT_COUNT];
     atomic_uint_least64_t views; /* kept in the worker's cache */
+
+    /* Of the run alone. */
+    atomic_uint_least64_t reloads[METRICS_RELOAD_COUNT][2]; /* failed, done */
+    atomic_uint_least64_t refused_packages; /* what could not be served at the last look */
 };
 
 static inline void metrics_add(atomic_uint_least64_t *counter, uint64_t count)
@@ -51,11 +71,31 @@ static inline void metrics_note(struct metrics *metrics, enum metrics_event even
     metrics_add(&metrics->events[event], 1);
 }
 
-void metrics_answered(struct metrics *metrics, unsigned status, uint64_t bytes,
-                      uint64_t microseconds);
+static inline void metrics_reloaded(struct metrics *metrics, enum metrics_reload what, bool is_done)
+{
+    metrics_add(&metrics->reloads[what][is_done], 1);
+}
 
-/* Appends the sum of `count` workers', and what the process says of itself. */
-void metrics_print(const struct metrics *const *workers, size_t count, size_t package_count,
-                   bool is_draining, struct buf *out);
+/* What one answer was. */
+struct metrics_answer {
+    enum response_kind kind;
+    unsigned status;
+    uint64_t bytes; /* of the body */
+    uint64_t microseconds;
+};
+void metrics_answered(struct metrics *metrics, const struct metrics_answer *answer);
+
+/* What is known at the moment of asking. */
+struct metrics_state {
+    size_t package_count;
+    size_t revision_count;      /* of all packages, those that only old viewers ask for too */
+    int64_t started_s;          /* since 1970 */
+    int64_t certificate_ends_s; /* since 1970; 0 without TLS */
+    bool is_draining;
+};
+
+/* Appends the sum of `count` structs, and what the process says of itself. */
+void metrics_print(const struct metrics *const *all, size_t count,
+                   const struct metrics_state *state, struct buf *out);
 
 #endif

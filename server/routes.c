@@ -193,21 +193,33 @@ static struct text package_of(const struct visit *visit)
     return mark == NULL ? (struct text){NULL, 0} : path->parts[place];
 }
 
+/* A refused call is counted for its package, too, when there is one. */
+static void note_package(struct visit *visit)
+{
+    const struct text id = package_of(visit);
+    const struct catalogue_entry *entry =
+        id.size == 0 ? NULL : catalogue_find(visit->context->catalogue, id);
+    visit->out->package = entry == NULL ? NULL : entry->id;
+}
+
 static bool check_access(struct visit *visit)
 {
     const struct routes_context *context = visit->context;
     if (!access_identify(context->catalogue->access, presented(visit), context->now_s,
                          visit->memory, &visit->grant)) {
+        note_package(visit);
         answer_problem(visit, 401, "this key or token is none, or has expired");
         return false;
     }
     visit->out->key = visit->grant.key;
     switch (access_judge(&visit->grant, visit->route->scope, package_of(visit))) {
     case ACCESS_NEEDED:
+        note_package(visit);
         answer_problem(visit, 401,
                        "this needs a key: Authorization: Bearer, X-API-Key, or access_token");
         return false;
     case ACCESS_REFUSED:
+        note_package(visit);
         answer_problem(visit, 403, "this key may not do that with this package");
         return false;
     default:
@@ -243,6 +255,7 @@ static bool check_rate(struct visit *visit, struct limiter_state *out)
     }
     limiter_take(context->limiter, who, rate, context->now_ms, out);
     if (!out->is_allowed) {
+        note_package(visit);
         answer_problem(visit, 429, "more than %u requests a second: wait", out->limit);
         add_number(visit, "Retry-After", out->reset_s);
         add_limits(visit, out);
@@ -278,6 +291,20 @@ static bool choose_form(struct visit *visit)
 
 /* ---- dispatch ---- */
 
+static enum response_kind kind_of(const struct route *route)
+{
+    switch (route->kind) {
+    case ROUTE_FILE:
+        return route->scope == ACCESS_DOWNLOAD ? RESPONSE_DOWNLOADS : RESPONSE_TILES;
+    case ROUTE_FEATURES:
+        return route->scope == ACCESS_QUERIES ? RESPONSE_QUESTIONS : RESPONSE_ITEMS;
+    case ROUTE_SERVICE:
+        return RESPONSE_PAGES;
+    default:
+        return route->scope == ACCESS_ATTRIBUTES ? RESPONSE_ITEMS : RESPONSE_DOCUMENTS;
+    }
+}
+
 /* "GET, HEAD, OPTIONS" */
 static const char *allowed(unsigned methods)
 {
@@ -307,7 +334,9 @@ static void run_route(struct visit *visit)
         return;
     }
     visit->route->function(visit);
-    if (state.limit > 0 && !visit->out->is_whole_view) {
+    if (state.limit > 0) {
+        /* What is prepared of a file says nothing about one caller. */
+        visit->out->is_whole_view = false;
         add_limits(visit, &state);
     }
 }
@@ -350,9 +379,13 @@ void routes_answer(const struct routes_context *context, const struct request *r
     } else {
         dispatch(&visit);
     }
-    if (request->request_id.size > 0 && request->request_id.size <= 64 && !out->is_whole_view) {
+    if (visit.route != NULL) {
+        out->kind = kind_of(visit.route);
+    }
+    if (request->request_id.size > 0 && request->request_id.size <= 64) {
         const char *id = message_keep(memory, request->request_id);
         if (id != NULL) {
+            out->is_whole_view = false;
             response_add(out, "X-Request-Id", id);
         }
     }

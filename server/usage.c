@@ -13,6 +13,8 @@
 #include "formats/json_write.h"
 
 enum { MEMORY_MAX = 512 << 20, TALLY_MEMORY_MAX = 8 << 20, FILE_BYTES_MAX = 512 << 20 };
+enum { CLASSES = 4 };
+static const char *const class_names[CLASSES] = {"2xx", "3xx", "4xx", "5xx"};
 enum { DAY_S = 86400, TALLY_ROWS = 4096, FIRST_SLOTS = 256 };
 
 struct row {
@@ -22,6 +24,7 @@ struct row {
     struct text key;
     uint64_t calls;
     uint64_t bytes;
+    uint64_t statuses[CLASSES]; /* of calls, from 200 on by hundreds */
 };
 
 /* Rows and where they are: open addressing, half full at most. */
@@ -136,6 +139,9 @@ static bool count_in(struct table *table, size_t room, const struct row *what)
     }
     row->calls += what->calls;
     row->bytes += what->bytes;
+    for (size_t i = 0; i < CLASSES; i++) {
+        row->statuses[i] += what->statuses[i];
+    }
     return true;
 }
 
@@ -175,8 +181,12 @@ static void print_row(struct buf *out, const struct row *row)
     json_write_text(out, row->package);
     buf_add_text(out, ",\"key\":");
     json_write_text(out, row->key);
-    buf_print(out, ",\"calls\":%llu,\"bytes\":%llu}\n", (unsigned long long)row->calls,
+    buf_print(out, ",\"calls\":%llu,\"bytes\":%llu", (unsigned long long)row->calls,
               (unsigned long long)row->bytes);
+    for (size_t i = 0; i < CLASSES; i++) {
+        buf_print(out, ",\"%s\":%llu", class_names[i], (unsigned long long)row->statuses[i]);
+    }
+    buf_add_text(out, "}\n");
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -226,6 +236,18 @@ static bool read_day(struct text text, uint32_t *out)
     return true;
 }
 
+static uint64_t *number_of(struct row *row, struct json_string key)
+{
+    for (size_t i = 0; i < CLASSES; i++) {
+        if (json_string_is(key, class_names[i])) {
+            return &row->statuses[i];
+        }
+    }
+    return json_string_is(key, "calls")   ? &row->calls
+           : json_string_is(key, "bytes") ? &row->bytes
+                                          : NULL;
+}
+
 static bool read_line(struct json *json, struct arena *scratch, struct table *table,
                       struct err *err)
 {
@@ -239,9 +261,7 @@ static bool read_line(struct json *json, struct arena *scratch, struct table *ta
         double number = 0;
         if (json_peek(json) == JSON_NUMBER) {
             ok = json_real(json, &number, err);
-            uint64_t *field = json_string_is(key, "calls")   ? &row.calls
-                              : json_string_is(key, "bytes") ? &row.bytes
-                                                             : NULL;
+            uint64_t *field = number_of(&row, key);
             if (ok && field != NULL && number >= 0 && number < 9e15) {
                 *field = (uint64_t)number;
             }
@@ -412,14 +432,13 @@ void usage_print(struct usage *usage, struct buf *out)
     arena_release(&scratch);
 }
 
-/* A label's value: backslash and quote escaped, as in JSON. */
-static void print_label(struct buf *out, const char *name, const struct row *row, uint64_t value)
+/* Values of labels: backslash and quote escaped, as in JSON. */
+static void print_labels(struct buf *out, const char *name, const struct row *row)
 {
     buf_print(out, "%s{package=", name);
     json_write_text(out, row->package);
     buf_add_text(out, ",key=");
     json_write_text(out, row->key);
-    buf_print(out, "} %llu\n", (unsigned long long)value);
 }
 
 void usage_print_metrics(struct usage *usage, struct buf *out)
@@ -428,14 +447,21 @@ void usage_print_metrics(struct usage *usage, struct buf *out)
     buf_add_text(out, "# HELP storeyd_package_requests_today Calls since midnight UTC.\n"
                       "# TYPE storeyd_package_requests_today gauge\n");
     for (size_t i = 0; i < usage->table.row_count; i++) {
-        print_label(out, "storeyd_package_requests_today", &usage->table.rows[i],
-                    usage->table.rows[i].calls);
+        const struct row *row = &usage->table.rows[i];
+        for (size_t k = 0; k < CLASSES; k++) {
+            if (row->statuses[k] > 0) {
+                print_labels(out, "storeyd_package_requests_today", row);
+                buf_print(out, ",status=\"%s\"} %llu\n", class_names[k],
+                          (unsigned long long)row->statuses[k]);
+            }
+        }
     }
     buf_add_text(out, "# HELP storeyd_package_bytes_today Bytes since midnight UTC.\n"
                       "# TYPE storeyd_package_bytes_today gauge\n");
     for (size_t i = 0; i < usage->table.row_count; i++) {
-        print_label(out, "storeyd_package_bytes_today", &usage->table.rows[i],
-                    usage->table.rows[i].bytes);
+        const struct row *row = &usage->table.rows[i];
+        print_labels(out, "storeyd_package_bytes_today", row);
+        buf_print(out, "} %llu\n", (unsigned long long)row->bytes);
     }
     pthread_mutex_unlock(&usage->lock);
 }
@@ -478,26 +504,32 @@ static uint32_t quick_hash(const char *package, const char *key)
     return (hash >> 8) % LATELY;
 }
 
-void usage_tally_add(struct usage_tally *tally, int64_t now_s, const char *package, const char *key,
-                     uint64_t bytes)
+static void add_call(struct row *row, const struct usage_call *call)
+{
+    const unsigned hundreds = call->status / 100;
+    row->calls++;
+    row->bytes += call->bytes;
+    if (hundreds >= 2 && hundreds < 2 + CLASSES) {
+        row->statuses[hundreds - 2]++;
+    }
+}
+
+void usage_tally_add(struct usage_tally *tally, int64_t now_s, const struct usage_call *call)
 {
     /* The same package as a moment ago, mostly: no need for digests. */
-    const char *name = key == NULL ? "" : key;
-    uint32_t *lately = &tally->lately[quick_hash(package, name)];
+    const char *name = call->key == NULL ? "" : call->key;
+    uint32_t *lately = &tally->lately[quick_hash(call->package, name)];
     if (*lately != 0) {
         struct row *last = &tally->table.rows[*lately - 1];
-        if (last->day == (uint32_t)(now_s / DAY_S) && strcmp(last->package.data, package) == 0 &&
-            strcmp(last->key.data, name) == 0) {
-            last->calls++;
-            last->bytes += bytes;
+        if (last->day == (uint32_t)(now_s / DAY_S) &&
+            strcmp(last->package.data, call->package) == 0 && strcmp(last->key.data, name) == 0) {
+            add_call(last, call);
             return;
         }
     }
-    struct row row = {.day = (uint32_t)(now_s / DAY_S),
-                      .package = text_of(package),
-                      .key = text_of(name),
-                      .calls = 1,
-                      .bytes = bytes};
+    struct row row = {
+        .day = (uint32_t)(now_s / DAY_S), .package = text_of(call->package), .key = text_of(name)};
+    add_call(&row, call);
     row.name = name_row(row.day, row.package, row.key);
     if (!count_in(&tally->table, TALLY_ROWS, &row)) {
         row.package = text_of("*");

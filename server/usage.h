@@ -12,10 +12,12 @@
  *
  * Layout   DIR/2026-04-01.jsonl, a line of JSON for each package and key:
  *
- *     {"day":"2026-04-01","package":"futian","key":"flood office","calls":12,"bytes":3456}
+ *     {"day":"2026-04-01","package":"futian","key":"flood office","calls":12,"bytes":3456,
+ *      "2xx":9,"3xx":2,"4xx":1,"5xx":0}
  *
- *          Days are UTC. The key is "" for everybody. Every server has a folder
- *          of its own; lines of many servers add up (storeyd --sum-usage).
+ *          on one line. Calls are all that named a package that there is, refused ones too; the
+ *          numbers after it say how they were answered. Days are UTC. The key is "" for everybody.
+ * Every server has a folder of its own; lines of many servers add up (storeyd --sum-usage).
  *
  * Limits   USAGE_ROWS_MAX rows; what comes beyond is counted under package "*"
  * Threads  a tally belongs to one worker; the account has a lock
@@ -52,9 +54,14 @@ ERR_CHECKED bool usage_add_file(struct usage *usage, const char *path, struct er
 ERR_CHECKED bool usage_tally_open(struct usage_tally **out, struct err *err);
 void usage_tally_close(struct usage_tally *tally); /* NULL is fine */
 
-/* Counts one call; package and key are terminated, key may be NULL. */
-void usage_tally_add(struct usage_tally *tally, int64_t now_s, const char *package, const char *key,
-                     uint64_t bytes);
+/* One call; text is terminated. */
+struct usage_call {
+    const char *package;
+    const char *key; /* or NULL */
+    unsigned status;
+    uint64_t bytes;
+};
+void usage_tally_add(struct usage_tally *tally, int64_t now_s, const struct usage_call *call);
 
 /* Adds the tally to the account and empties it. */
 void usage_add(struct usage *usage, struct usage_tally *tally);

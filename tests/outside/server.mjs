@@ -453,10 +453,10 @@ async function testAccount() {
     await sleep(1300); // counters of packages are handed over every second
     const text = await (await fetch(`http://${admin}/metrics`)).text();
     const value = (name) => Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ").pop());
-    expect(value('storeyd_requests_total{status="4xx"}') === 1, "4xx");
-    expect(value('storeyd_package_requests_today{package="city",key=""}') === 6, "calls of the package");
+    expect(value('storeyd_requests_total{route="none",status="4xx"}') === 1, "4xx");
+    expect(value('storeyd_package_requests_today{package="city",key="",status="2xx"}') === 6, "calls of the package");
     expect(value('storeyd_package_bytes_today{package="city",key=""}') === 6 * 2100, "bytes of the package");
-    expect(value('storeyd_request_duration_seconds_bucket{le="+Inf"}') === value("storeyd_request_duration_seconds_count"), "the histogram");
+    expect(value('storeyd_request_duration_seconds_bucket{route="tiles",le="+Inf"}') === value('storeyd_request_duration_seconds_count{route="tiles"}'), "the histogram");
     for (const line of text.trim().split("\n")) expect(/^(# (HELP|TYPE) \S+ .+|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[\d.e+-]+)$/.test(line), `'${line}' is no line of Prometheus`);
     expect((await fetch(`${server.url}/metrics`)).status === 404, "public");
     expect((await fetch(`http://${admin}/admin/reload`, { method: "POST" })).status === 202, "reload");

@@ -25,7 +25,7 @@ static char log_path[128];
 
 static struct http_shared shared_of_test(void)
 {
-    return (struct http_shared){&current, &access_log, usage};
+    return (struct http_shared){.current = &current, .log = &access_log, .usage = usage};
 }
 
 static void set_up(unsigned worker_count)

@@ -582,6 +582,44 @@ static void endpoint__hands_out_a_token_for_one_package(void)
     tear_down();
 }
 
+/* Tiles too, of which an answer for everybody is prepared: that one has no caller. */
+static void rates__are_told_with_every_tile(void)
+{
+    struct limiter *limiter;
+    struct err err;
+    CHECK_OK(limiter_open(&limiter, &err), &err);
+    set_up();
+    struct routes_context context = {
+        .catalogue = catalogue, .cache = cache, .limiter = limiter, .now_ms = 1000};
+    struct request request = request_of("/collections/ours/3dtiles/" SERVED_TILE);
+    request.client_hash = 5;
+    routes_answer(&context, &request, &memory, &response);
+    CHECK(response.is_whole_view);
+    CHECK(response_find(&response, "RateLimit-Limit") == NULL);
+    store_view_give_back(response.view);
+    response.view = NULL;
+    context.address_rate = 3;
+    for (unsigned i = 0; i < 7; i++) {
+        char left[16];
+        snprintf(left, sizeof left, "%u", i < 6 ? 5 - i : 0);
+        routes_answer(&context, &request, &memory, &response);
+        CHECK_EQ(response.status, i < 6 ? 200 : 429);
+        CHECK_EQ(response.kind, RESPONSE_TILES);
+        CHECK(!response.is_whole_view);
+        CHECK_TEXT(response.package, "ours"); /* a refused call counts, too */
+        CHECK_TEXT(response_find(&response, "RateLimit-Limit"), "3");
+        CHECK_TEXT(response_find(&response, "RateLimit-Remaining"), left);
+        store_view_give_back(response.view);
+        response.view = NULL;
+    }
+    context.address_rate = 0;
+    request.request_id = text_of("abc");
+    routes_answer(&context, &request, &memory, &response);
+    CHECK_TEXT(response_find(&response, "X-Request-Id"), "abc");
+    tear_down();
+    limiter_close(limiter);
+}
+
 static void rates__are_kept_for_keys_and_addresses(void)
 {
     struct limiter *limiter;
@@ -739,23 +777,21 @@ static void reloading__keeps_the_old_revision_for_the_grace_time(void)
     served_close(&served);
 }
 
-CHECK_MAIN(CHECK_TEST(every_status__comes_with_a_problem_document),
-           CHECK_TEST(root__is_the_viewer_for_browsers_and_json_for_scripts),
-           CHECK_TEST(collections__tell_what_is_served),
-           CHECK_TEST(documents__are_answered_304_when_known),
-           CHECK_TEST(foreign_urls__carry_their_revision),
-           CHECK_TEST(tiles__are_cached_by_what_they_are), CHECK_TEST(codings__are_negotiated),
-           CHECK_TEST(ranges__count_in_the_file_without_coding),
-           CHECK_TEST(conditions__guard_ranges_and_reads),
-           CHECK_TEST(methods__are_limited_to_reading),
-           CHECK_TEST(api__describes_the_routes_that_there_are),
-           CHECK_TEST(documents__come_as_pages_too),
-           CHECK_TEST(downloads__are_closed_until_they_are_allowed),
-           CHECK_TEST(keys__open_what_they_are_for),
-           CHECK_TEST(endpoint__hands_out_a_token_for_one_package),
-           CHECK_TEST(rates__are_kept_for_keys_and_addresses),
-           CHECK_TEST(proxies__decide_what_links_begin_with),
-           CHECK_TEST(readyz__says_when_the_server_drains), CHECK_TEST(public_url__stands_in_links),
-           CHECK_TEST(damage__is_500_and_names_no_path), CHECK_TEST(memory__that_runs_out_is_503),
-           CHECK_TEST(catalogue__names_what_it_cannot_serve),
-           CHECK_TEST(reloading__keeps_the_old_revision_for_the_grace_time))
+CHECK_MAIN(
+    CHECK_TEST(every_status__comes_with_a_problem_document),
+    CHECK_TEST(root__is_the_viewer_for_browsers_and_json_for_scripts),
+    CHECK_TEST(collections__tell_what_is_served),
+    CHECK_TEST(documents__are_answered_304_when_known),
+    CHECK_TEST(foreign_urls__carry_their_revision), CHECK_TEST(tiles__are_cached_by_what_they_are),
+    CHECK_TEST(codings__are_negotiated), CHECK_TEST(ranges__count_in_the_file_without_coding),
+    CHECK_TEST(conditions__guard_ranges_and_reads), CHECK_TEST(methods__are_limited_to_reading),
+    CHECK_TEST(api__describes_the_routes_that_there_are), CHECK_TEST(documents__come_as_pages_too),
+    CHECK_TEST(downloads__are_closed_until_they_are_allowed),
+    CHECK_TEST(keys__open_what_they_are_for),
+    CHECK_TEST(endpoint__hands_out_a_token_for_one_package),
+    CHECK_TEST(rates__are_told_with_every_tile), CHECK_TEST(rates__are_kept_for_keys_and_addresses),
+    CHECK_TEST(proxies__decide_what_links_begin_with),
+    CHECK_TEST(readyz__says_when_the_server_drains), CHECK_TEST(public_url__stands_in_links),
+    CHECK_TEST(damage__is_500_and_names_no_path), CHECK_TEST(memory__that_runs_out_is_503),
+    CHECK_TEST(catalogue__names_what_it_cannot_serve),
+    CHECK_TEST(reloading__keeps_the_old_revision_for_the_grace_time))
