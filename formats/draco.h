@@ -45,6 +45,7 @@ struct draco_mesh {
     float position_step;     /* a power of two */
     float uv_step;           /* a power of two */
     int normal_bits;         /* 2 to 16 */
+    bool is_small;           /* normals are guessed from positions: see draco.cpp */
     bool are_rows_float;     /* false: 16 bits, each < 65536; true: each < 2^24 */
 };
 

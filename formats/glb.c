@@ -344,6 +344,7 @@ static bool add_draco(struct glb_writer *w, const struct mesh *mesh,
         .position_step = (float)w->step_m,
         .uv_step = turned->uv_step,
         .normal_bits = w->options->normal_bits > 0 ? w->options->normal_bits : NORMAL_BITS,
+        .is_small = w->options->is_small,
         .are_rows_float = w->are_rows_float,
     };
     buf_pad(&w->bin, 0, 4, 0);

@@ -61,6 +61,7 @@ struct glb_options {
      * edges stay shared. 0: 1/1024 m. Not used by GLB_NONE. */
     double position_step_m;
     int normal_bits;       /* 2 to 16; 0: 8. Not used by GLB_NONE. */
+    bool is_small;         /* Draco takes a little longer for fewer bytes: draco.h */
     const char *generator; /* NULL: none is named */
 };
 

@@ -27,6 +27,7 @@ struct tile_request {
     size_t item_count;
     struct vec3 origin_ecef_m; /* the tile's frame stands here, z up */
     double position_step_m;
+    bool is_far; /* above the leaves: normals in fewer bits */
     enum glb_compression compression;
     bool is_version_1_0;
     const struct property_schema *schema;

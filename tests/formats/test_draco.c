@@ -75,11 +75,12 @@ static void check_vertex(const struct draco_decoded *got, const struct sheet *sh
     CHECK_NEAR((double)got->normals[3 * i + 1], 1, 1e-5, "of a unit");
 }
 
-static void draco_write__keeps_every_value_on_the_grid(void)
+static void check_round_trip(bool is_small)
 {
     static struct sheet sheet;
     fill(&sheet);
-    const struct draco_mesh mesh = mesh_of(&sheet);
+    struct draco_mesh mesh = mesh_of(&sheet);
+    mesh.is_small = is_small;
     struct arena arena;
     arena_init(&arena, 1 << 24);
     struct buf out;
@@ -109,6 +110,12 @@ static void draco_write__keeps_every_value_on_the_grid(void)
     CHECK_NEAR(fabs(area), (SIDE - 1) * (SIDE - 1), 1e-9, "m2");
     buf_release(&out);
     arena_release(&arena);
+}
+
+static void draco_write__keeps_every_value_on_the_grid(void)
+{
+    check_round_trip(false);
+    check_round_trip(true);
 }
 
 static void draco_write__keeps_rows_beyond_16_bits(void)
