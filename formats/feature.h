@@ -168,4 +168,11 @@ enum feature_surface feature_surface_of(struct text word);
 /* The CityGML word; "" for SURFACE_UNKNOWN. */
 const char *feature_surface_name(enum feature_surface kind);
 
+/*
+ * The declared classes: every one of CityGML 1.0 to 3.0 and of CityJSON, whether
+ * a file has it or not. Extensions have others.
+ */
+extern const char *const feature_classes[];
+extern const size_t feature_class_count;
+
 #endif

@@ -8,6 +8,7 @@
 #include "tiler/jobs.h"
 #include "tiler/merge.h"
 #include "tiler/rejoin.h"
+#include "tiler/rows.h"
 #include "tiler/tile_write.h"
 #include "tiler/visible.h"
 
@@ -66,6 +67,7 @@ static bool write_tile(struct run *run, struct run_node *node, const struct cont
         .item_count = content->item_count,
         .origin_ecef_m = lattice_center_ecef(node->cell),
         .position_step_m = step_for(content->error_m),
+        .is_far = !node->is_leaf,
         .compression = run->options->compression,
         .is_version_1_0 = run->options->is_version_1_0,
         .schema = &run->schema,
@@ -144,6 +146,10 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
                                               piece_texel_m(run->options->error_factor)};
         if (candidate_chain(record, &means, &worker->tile, &worker->scratch, &figures[count],
                             &lost)) {
+            if (!rows_keep_far(record, &run->schema, run->property_of_key, &worker->tile,
+                               &figures[count], err)) {
+                return false;
+            }
             if (run->options->levels == LEVELS_DROP) {
                 figures[count].piece_count = 1; /* as it is, or not at all */
                 figures[count].mass_count = 0;
@@ -637,9 +643,7 @@ bool build_run(struct run *run, struct err *err)
     for (size_t i = 0; i < count; i++) {
         parents[i] = run_nodes(run)[i].parent;
     }
-    if (!dictionary_schema(run->dictionary, run->counts.spooled, &run->arena, &run->schema,
-                           &run->property_of_key, err) ||
-        !write_schema(run, err)) {
+    if (!write_schema(run, err)) {
         return false;
     }
     const struct jobs jobs = {

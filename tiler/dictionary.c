@@ -12,8 +12,16 @@ struct dictionary {
     struct arena *run;
     struct dictionary_key keys[DICTIONARY_KEYS_MAX];
     uint32_t count;
-    uint32_t table[TABLE_SIZE]; /* key number + 1; 0 empty */
+    uint32_t table[TABLE_SIZE];             /* key number + 1; 0 empty */
+    struct text classes[PROPERTY_ENUM_MAX]; /* that are not declared */
+    size_t class_count;
+    bool has_many_classes; /* more than there is room for */
+    const char *const *far_names;
+    size_t far_count;
 };
+
+/* Far tiles have these unless they are told others. */
+static const char *const usual_far[] = {"class", "name", "height"};
 
 static const char *const builtin_names[BUILTIN_COUNT] = {"id",     "class",  "name",
                                                          "parent", "height", "member_count"};
@@ -25,6 +33,7 @@ bool dictionary_open(struct arena *run, struct dictionary **out, struct err *err
         return arena_full(run, err);
     }
     dictionary->run = run;
+    dictionary_keep_far(dictionary, usual_far, sizeof usual_far / sizeof usual_far[0]);
     *out = dictionary;
     return true;
 }
@@ -130,6 +139,44 @@ bool dictionary_add(struct dictionary *dictionary, struct text key,
     return true;
 }
 
+static bool is_declared(struct text class_name)
+{
+    for (size_t i = 0; i < feature_class_count; i++) {
+        if (text_is(class_name, feature_classes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool dictionary_add_class(struct dictionary *dictionary, struct text class_name, struct err *err)
+{
+    if (is_declared(class_name)) {
+        return true;
+    }
+    for (size_t i = 0; i < dictionary->class_count; i++) {
+        if (text_equals(dictionary->classes[i], class_name)) {
+            return true;
+        }
+    }
+    if (dictionary->class_count + feature_class_count == PROPERTY_ENUM_MAX) {
+        dictionary->has_many_classes = true;
+        return true;
+    }
+    if (!copy_text(dictionary->run, class_name, &dictionary->classes[dictionary->class_count],
+                   err)) {
+        return false;
+    }
+    dictionary->class_count++;
+    return true;
+}
+
+void dictionary_keep_far(struct dictionary *dictionary, const char *const *names, size_t count)
+{
+    dictionary->far_names = names;
+    dictionary->far_count = count;
+}
+
 size_t dictionary_count(const struct dictionary *dictionary)
 {
     return dictionary->count;
@@ -219,7 +266,57 @@ static bool choose_id(const struct property *properties, size_t count, struct te
     return true;
 }
 
-static void fill_builtins(struct property *properties)
+static bool stays_far(const struct dictionary *dictionary, struct text name)
+{
+    for (size_t i = 0; i < dictionary->far_count; i++) {
+        if (text_is(name, dictionary->far_names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_builtin(struct text name)
+{
+    for (int i = 0; i < BUILTIN_COUNT; i++) {
+        if (text_is(name, builtin_names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return text_compare(*(const struct text *)a, *(const struct text *)b);
+}
+
+/* The declared classes, then the extensions' by name. */
+static bool list_classes(const struct dictionary *dictionary, struct arena *run,
+                         struct property *into, struct err *err)
+{
+    if (dictionary->has_many_classes) {
+        return true; /* as text */
+    }
+    const size_t count = feature_class_count + dictionary->class_count;
+    struct text *names = arena_array(run, struct text, count);
+    if (names == NULL) {
+        return arena_full(run, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        names[i] = i < feature_class_count ? text_of(feature_classes[i])
+                                           : dictionary->classes[i - feature_class_count];
+    }
+    if (dictionary->class_count > 0) {
+        qsort(names + feature_class_count, dictionary->class_count, sizeof names[0], compare_texts);
+    }
+    into->type = PROPERTY_ENUM;
+    into->enum_names = names;
+    into->enum_count = count;
+    return true;
+}
+
+static void fill_builtins(const struct dictionary *dictionary, struct property *properties)
 {
     for (int i = 0; i < BUILTIN_COUNT; i++) {
         properties[i] = (struct property){
@@ -229,7 +326,8 @@ static void fill_builtins(struct property *properties)
                     : i == BUILTIN_MEMBER_COUNT ? PROPERTY_INT32
                                                 : PROPERTY_STRING,
             .is_required = i == BUILTIN_ID || i == BUILTIN_CLASS,
-            .is_brief = i != BUILTIN_PARENT,
+            .is_brief = i == BUILTIN_ID || i == BUILTIN_MEMBER_COUNT ||
+                        stays_far(dictionary, text_of(builtin_names[i])),
             .semantic = i == BUILTIN_ID     ? "ID"
                         : i == BUILTIN_NAME ? "NAME"
                                             : NULL,
@@ -268,7 +366,10 @@ bool dictionary_schema(const struct dictionary *dictionary, uint64_t feature_cou
         order[i] = (struct named){dictionary->keys[i].name, i};
     }
     qsort(order, dictionary->count, sizeof order[0], compare_names);
-    fill_builtins(properties);
+    fill_builtins(dictionary, properties);
+    if (!list_classes(dictionary, run, &properties[BUILTIN_CLASS], err)) {
+        return false;
+    }
     size_t count = BUILTIN_COUNT;
     for (uint32_t i = 0; i < dictionary->count; i++) {
         const struct dictionary_key *key = &dictionary->keys[order[i].number];
@@ -287,6 +388,10 @@ bool dictionary_schema(const struct dictionary *dictionary, uint64_t feature_cou
         property->name = key->name;
         property->type = type;
         property->is_required = property->type == PROPERTY_BOOL;
+        /* "class" is storey's own; the source's attribute of that name is meant
+         * by the id it got, "class_2". */
+        property->is_brief = stays_far(dictionary, property->id) ||
+                             (stays_far(dictionary, key->name) && !is_builtin(key->name));
         property_of_key[order[i].number] = (uint32_t)count++;
     }
     *out = (struct property_schema){.properties = properties, .property_count = count};

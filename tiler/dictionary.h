@@ -12,7 +12,8 @@
  * Types are widened conservatively, so that one more building rarely renames
  * anything: integers that fit are 32 bits, larger ones doubles up to 2^53 and
  * 64 bits beyond, integers beside reals are reals, anything beside text is text. Booleans that some
- * feature lacks are a tristate.
+ * feature lacks are a tristate. A class is a byte, its number in the declared list
+ * and the extensions' classes by name after it; text where those are too many.
  *
  * Threads  adding from one; the rest from any once adding has ended
  */
@@ -46,6 +47,23 @@ ERR_CHECKED bool dictionary_open(struct arena *run, struct dictionary **out, str
 ERR_CHECKED bool dictionary_add(struct dictionary *dictionary, struct text key,
                                 const struct feature_value *value, uint32_t *out_number,
                                 struct err *err);
+
+/*
+ * Notes a class. Those that are not declared (feature.h) are kept: extensions.
+ *
+ * Errors   ERR_LIMIT  more than run's arena holds
+ */
+ERR_CHECKED bool dictionary_add_class(struct dictionary *dictionary, struct text class_name,
+                                      struct err *err);
+
+/*
+ * Says which properties tiles above the leaves have: names of built-ins and of attributes,
+ * or ids of these. The id and a group's count of members stay whatever is said. Without a call:
+ * class, name, height.
+ *
+ * Memory   the names are the caller's
+ */
+void dictionary_keep_far(struct dictionary *dictionary, const char *const *names, size_t count);
 
 size_t dictionary_count(const struct dictionary *dictionary);
 const struct dictionary_key *dictionary_key(const struct dictionary *dictionary, uint32_t number);

@@ -158,7 +158,8 @@ static bool spool_feature(struct reading *reading, const struct feature *feature
     }
     struct record record = {.feature = *feature, .crs = crs};
     record.feature.line = 0; /* identical means identical wherever it stands */
-    if (!add_attributes(reading, feature->attributes, feature->attribute_count, attributes, err) ||
+    if (!dictionary_add_class(run->dictionary, feature->kind, err) ||
+        !add_attributes(reading, feature->attributes, feature->attribute_count, attributes, err) ||
         !add_attributes(reading, feature->inherited, feature->inherited_count,
                         attributes + feature->attribute_count, err)) {
         return false;
@@ -371,6 +372,39 @@ static bool check_samples(struct run *run, struct err *err)
     return true;
 }
 
+/* A name that nothing has is a mistake worth a word, not worth stopping. */
+static void check_far_names(struct run *run)
+{
+    for (size_t i = 0; i < run->options->property_count; i++) {
+        const char *name = run->options->properties[i];
+        bool is_known = false;
+        for (size_t p = 0; p < run->schema.property_count && !is_known; p++) {
+            is_known = text_is(run->schema.properties[p].name, name) ||
+                       text_is(run->schema.properties[p].id, name);
+        }
+        if (!is_known) {
+            struct err said;
+            err_set(&said, ERR_SCHEMA, "--properties: no feature has an attribute '%.80s'", name);
+            report_add(&run->report, REPORT_NOTICE, "no-such-attribute", &said);
+        }
+    }
+}
+
+/* What the attributes that were read make of the schema. */
+static bool learn_schema(struct run *run, struct err *err)
+{
+    const struct options *options = run->options;
+    if (options->properties != NULL) {
+        dictionary_keep_far(run->dictionary, options->properties, options->property_count);
+    }
+    if (!dictionary_schema(run->dictionary, run->counts.spooled, &run->arena, &run->schema,
+                           &run->property_of_key, err)) {
+        return false;
+    }
+    check_far_names(run);
+    return true;
+}
+
 bool ingest_run(struct run *run, struct err *err)
 {
     uint64_t bytes_total = 0;
@@ -398,5 +432,5 @@ bool ingest_run(struct run *run, struct err *err)
                        (unsigned long long)run->counts.excluded,
                        (unsigned long long)run->counts.without_shape);
     }
-    return spool_flush(run->features, err) && check_samples(run, err);
+    return spool_flush(run->features, err) && check_samples(run, err) && learn_schema(run, err);
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OPTIONS_MAX = 16, LEVELS_MAX = 64 };
+enum { OPTIONS_MAX = 24, LEVELS_MAX = 64 };
 
 static bool printed(struct arena *arena, struct text *out, struct err *err, const char *format, ...)
     ERR_PRINTF(4, 5);
@@ -25,6 +25,27 @@ static bool printed(struct arena *arena, struct text *out, struct err *err, cons
     }
     memcpy(copy, text, kept);
     *out = (struct text){copy, kept};
+    return true;
+}
+
+static bool joined(struct arena *arena, const char *const *words, size_t count, struct text *out,
+                   struct err *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        size += strlen(words[i]) + 1;
+    }
+    char *copy = arena_array(arena, char, size);
+    if (copy == NULL) {
+        return arena_full(arena, err);
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(copy + at, words[i], strlen(words[i]));
+        at += strlen(words[i]);
+        copy[at++] = ',';
+    }
+    *out = (struct text){copy, at - (count > 0 ? 1 : 0)};
     return true;
 }
 
@@ -57,6 +78,13 @@ static bool fill_options(struct run *run, struct manifest *out, struct err *err)
         text_of(options->has_no_textures ? "none" : formats[options->texture_format])};
     pairs[count++] = (struct manifest_pair){text_of("tiles-version"),
                                             text_of(options->is_version_1_0 ? "1.0" : "1.1")};
+    if (options->properties != NULL) {
+        pairs[count].name = text_of("properties");
+        if (!joined(arena, options->properties, options->property_count, &pairs[count++].value,
+                    err)) {
+            return false;
+        }
+    }
     if (options->levels == LEVELS_DROP) {
         pairs[count++] = (struct manifest_pair){text_of("levels"), text_of("drop")};
     }

@@ -23,7 +23,7 @@ static const double IMAGES_FIRST_M = 1e-3;
 static const double CELL_LEAST_M = 16;
 
 /* A row of a group: no name, one number more. */
-enum { GROUP_ROW_BYTES = 24 + GROUP_ID_BYTES + 8 };
+enum { GROUP_ROW_BYTES = 20 + GROUP_ID_BYTES };
 
 static inline double smaller(double a, double b)
 {
@@ -154,7 +154,7 @@ static void join_clusters(struct merge *m, uint32_t one, uint32_t two)
     const uint32_t other = one < two ? two : one;
     struct member *to = &m->members[root];
     struct member *from = &m->members[other];
-    const uint64_t row = GROUP_ROW_BYTES + m->figures[root].class_name.size;
+    const uint64_t row = GROUP_ROW_BYTES;
     m->cost_bytes += row - to->row_bytes - from->row_bytes;
     from->root = root;
     to->row_bytes = row;

@@ -50,6 +50,8 @@ static const struct command commands[] = {
      "                            there is alpha; jpeg has none\n"
      "      --tiles-version 1.0|1.1  (default 1.1)\n"
      "      --tile-bytes N        what a tile may weigh (default 256K)\n"
+     "      --properties A,B      attributes that far tiles have beside the id (default\n"
+     "                            class,name,height); near ones have all\n"
      "      --error-factor K      geometricError = K x measured error (default 8: a viewer's\n"
      "                            16 pixels become 2)\n"
      "      --levels measured|drop  what far tiles show: the least error their bytes can buy\n"
@@ -158,6 +160,7 @@ enum option_id {
     OPTION_THEME,
     OPTION_ENCODING,
     OPTION_EXCLUDE_CLASS,
+    OPTION_PROPERTIES,
     OPTION_CRS,
     OPTION_CRS_FILE,
     OPTION_VERTICAL,
@@ -212,6 +215,7 @@ static const struct option_row rows[] = {
     {"class", required_argument, OPTION_CLASS, T},
     {"exclude-class", required_argument, OPTION_EXCLUDE_CLASS, T},
     {"lod", required_argument, OPTION_LOD, T},
+    {"properties", required_argument, OPTION_PROPERTIES, T},
     {"theme", required_argument, OPTION_THEME, T | I},
     {"encoding", required_argument, OPTION_ENCODING, T | I},
     {"crs", required_argument, OPTION_CRS, T | I},
@@ -472,6 +476,8 @@ static bool read_option(int id, const char *name, const char *value, struct aren
     case OPTION_EXCLUDE_CLASS:
         return read_list(value, run, &options->excluded_classes, &options->excluded_class_count,
                          err);
+    case OPTION_PROPERTIES:
+        return read_list(value, run, &options->properties, &options->property_count, err);
     case OPTION_LOD:
         if (!read_choice("lod", value, "0\0001\0002\0003\0004\0", &choice, err)) {
             return false;

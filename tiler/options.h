@@ -86,6 +86,8 @@ struct options {
     bool is_version_1_0;
     bool has_no_textures;
     enum atlas_format texture_format;
+    const char *const *properties; /* that far tiles have; NULL: class, name, height */
+    size_t property_count;
     uint64_t tile_bytes;
     double error_factor;
     enum options_levels levels;

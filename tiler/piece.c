@@ -8,7 +8,8 @@ struct figure_head {
     uint32_t piece_count;
     uint32_t mass_count;
     uint64_t member_count;
-    uint64_t is_group;
+    uint32_t is_group;
+    uint32_t value_count;
     double height_m;
     double dropped_error_m;
     double origin[3];
@@ -62,20 +63,50 @@ double piece_texel_m(double geometric_error_m)
     return geometric_error_m / VIEWER_ERROR_PX;
 }
 
-/* Three string offsets, a double, an end of the last string, and some of the
- * JSON that describes the table. */
-enum { ROW_FIXED_BYTES = 24 };
+/* Two string offsets, a double, an integer, a class of one byte, and some of
+ * the JSON that describes the table. */
+enum { ROW_FIXED_BYTES = 20, VALUE_FIXED_BYTES = 4, NUMBER_BYTES = 8 };
+
+static size_t value_bytes(const struct feature_value *value)
+{
+    return value->type == FEATURE_TEXT || value->type == FEATURE_JSON ? value->text.size
+                                                                      : NUMBER_BYTES;
+}
 
 uint32_t figure_row_bytes(const struct figure *figure)
 {
-    return (uint32_t)(ROW_FIXED_BYTES + figure->id.size + figure->class_name.size +
-                      figure->name.size);
+    size_t bytes = ROW_FIXED_BYTES + figure->id.size + figure->name.size;
+    for (uint32_t i = 0; i < figure->value_count; i++) {
+        bytes += VALUE_FIXED_BYTES + value_bytes(&figure->values[i].value);
+    }
+    return (uint32_t)bytes;
 }
 
 static void add_array(struct buf *out, const void *items, size_t count, size_t size)
 {
     buf_add(out, items, count * size);
     buf_pad(out, 0, 8, 0);
+}
+
+struct value_head {
+    uint32_t property;
+    uint32_t type; /* enum feature_value_type */
+    int64_t integer;
+    double real;
+    uint32_t text_size;
+    uint32_t boolean;
+};
+
+static void value_write(const struct figure_value *value, struct buf *out)
+{
+    const struct value_head head = {.property = value->property,
+                                    .type = (uint32_t)value->value.type,
+                                    .integer = value->value.integer,
+                                    .real = value->value.real,
+                                    .text_size = (uint32_t)value->value.text.size,
+                                    .boolean = value->value.boolean};
+    buf_add(out, &head, sizeof head);
+    add_array(out, value->value.text.data, value->value.text.size, 1);
 }
 
 static void piece_write(const struct piece *piece, struct buf *out)
@@ -142,6 +173,7 @@ void figure_write(const struct figure *figure, size_t first_piece, struct buf *o
     struct figure_head head = {
         .piece_count = (uint32_t)(figure->piece_count - first_piece),
         .mass_count = figure->mass_count,
+        .value_count = figure->value_count,
         .member_count = figure->member_count,
         .is_group = figure->is_group,
         .height_m = figure->height_m,
@@ -155,6 +187,9 @@ void figure_write(const struct figure *figure, size_t first_piece, struct buf *o
     buf_add(out, &head, sizeof head);
     for (int i = 0; i < 4; i++) {
         add_array(out, texts[i].data, texts[i].size, 1);
+    }
+    for (uint32_t i = 0; i < figure->value_count; i++) {
+        value_write(&figure->values[i], out);
     }
     for (size_t i = first_piece; i < figure->piece_count; i++) {
         piece_write(&figure->pieces[i], out);
@@ -227,6 +262,24 @@ static bool piece_read(struct span bytes, size_t *at, struct arena *arena, struc
     return true;
 }
 
+static bool value_read(struct span bytes, size_t *at, struct figure_value *out, struct err *err)
+{
+    const struct value_head *head = take(bytes, at, 1, sizeof *head);
+    const char *text = head == NULL ? NULL : take(bytes, at, head->text_size, 1);
+    if (text == NULL) {
+        return damaged(err);
+    }
+    *out = (struct figure_value){
+        .property = head->property,
+        .value = {.type = (enum feature_value_type)head->type,
+                  .boolean = head->boolean != 0,
+                  .integer = head->integer,
+                  .real = head->real,
+                  .text = {text, head->text_size}},
+    };
+    return true;
+}
+
 static bool mass_read(struct span bytes, size_t *at, struct mass *out, struct err *err)
 {
     const struct mass_head *head = take(bytes, at, 1, sizeof *head);
@@ -262,6 +315,7 @@ bool figure_read(struct span bytes, size_t *at, struct arena *arena, struct figu
         .origin_ecef_m = {head->origin[0], head->origin[1], head->origin[2]},
         .piece_count = head->piece_count,
         .mass_count = head->mass_count,
+        .value_count = head->value_count,
         .member_count = head->member_count,
         .is_group = head->is_group != 0,
     };
@@ -273,6 +327,16 @@ bool figure_read(struct span bytes, size_t *at, struct arena *arena, struct figu
         }
         *texts[i] = (struct text){data, head->text_sizes[i]};
     }
+    struct figure_value *values = arena_array(arena, struct figure_value, figure.value_count);
+    if (values == NULL) {
+        return arena_full(arena, err);
+    }
+    for (uint32_t i = 0; i < figure.value_count; i++) {
+        if (!value_read(bytes, at, &values[i], err)) {
+            return false;
+        }
+    }
+    figure.values = values;
     struct piece *pieces = arena_array(arena, struct piece, figure.piece_count);
     if (pieces == NULL) {
         return arena_full(arena, err);

@@ -17,6 +17,7 @@
 #include "formats/base/arena.h"
 #include "formats/base/buf.h"
 #include "formats/base/vec.h"
+#include "formats/feature.h"
 #include "tiler/mass.h"
 #include "tiler/paint.h"
 
@@ -50,12 +51,20 @@ struct piece {
     double image_texels;    /* of the images' texels, those that lie on these faces */
 };
 
+/* An attribute that far tiles have too; not null. */
+struct figure_value {
+    uint32_t property; /* of the run's schema */
+    struct feature_value value;
+};
+
 /* A feature on its way up the tree. */
 struct figure {
     struct text id;
     struct text class_name;
     struct text name;
     struct text parent_id;
+    const struct figure_value *values;
+    uint32_t value_count;
     double height_m;
     double dropped_error_m; /* of leaving it out: its diameter */
     struct vec3 origin_ecef_m;

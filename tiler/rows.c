@@ -20,8 +20,12 @@ struct gathering {
     const struct property_schema *schema;
     struct column *columns; /* a property each; arrays are made when first needed */
     size_t row_count;
+    bool is_leaf; /* rows have all there is */
     struct arena *tile;
 };
+
+/* Of an object that a file gives an empty one. */
+#define UNNAMED_CLASS "GenericCityObject"
 
 static bool fill_none(struct gathering *g, uint32_t property, struct err *err)
 {
@@ -100,6 +104,17 @@ static bool text_from(const struct feature_value *value, struct arena *tile, str
     return copy != NULL || arena_full(tile, err);
 }
 
+/* Every class of the run is in the list that the schema has. */
+static uint8_t number_in(const struct property *property, struct text name)
+{
+    size_t i = 0;
+    while (i + 1 < property->enum_count && !text_equals(property->enum_names[i], name)) {
+        i++;
+    }
+    assert(text_equals(property->enum_names[i], name));
+    return (uint8_t)i;
+}
+
 static bool set_value(struct gathering *g, uint32_t property, size_t row,
                       const struct feature_value *value, struct err *err)
 {
@@ -114,8 +129,10 @@ static bool set_value(struct gathering *g, uint32_t property, size_t row,
     switch (g->schema->properties[property].type) {
     case PROPERTY_BOOL:
     case PROPERTY_TRISTATE:
-    case PROPERTY_ENUM:
         column->small[row] = value->boolean ? PROPERTY_YES : PROPERTY_NO;
+        return true;
+    case PROPERTY_ENUM:
+        column->small[row] = number_in(&g->schema->properties[property], value->text);
         return true;
     case PROPERTY_INT32:
         column->int32[row] = (int32_t)value->integer;
@@ -132,11 +149,19 @@ static bool set_value(struct gathering *g, uint32_t property, size_t row,
     return true;
 }
 
+/* What storey itself says; far tiles have only some of that. */
+static bool set_builtin(struct gathering *g, enum dictionary_builtin builtin, size_t row,
+                        const struct feature_value *value, struct err *err)
+{
+    const bool is_there = g->is_leaf || g->schema->properties[builtin].is_brief;
+    return !is_there || set_value(g, (uint32_t)builtin, row, value, err);
+}
+
 static bool set_text(struct gathering *g, enum dictionary_builtin builtin, size_t row,
                      struct text text, struct err *err)
 {
     const struct feature_value value = {.type = FEATURE_TEXT, .text = text};
-    return text.size == 0 || set_value(g, (uint32_t)builtin, row, &value, err);
+    return text.size == 0 || set_builtin(g, builtin, row, &value, err);
 }
 
 static bool set_row(struct gathering *g, const struct tile_request *request, size_t row,
@@ -144,23 +169,31 @@ static bool set_row(struct gathering *g, const struct tile_request *request, siz
 {
     const struct tile_item *item = &request->items[row];
     const struct figure *figure = item->figure;
+    const struct text class_name =
+        figure->class_name.size > 0 ? figure->class_name : text_of(UNNAMED_CLASS);
     const struct feature_value height = {.type = FEATURE_REAL, .real = figure->height_m};
     if (!set_text(g, BUILTIN_ID, row, figure->id, err) ||
-        !set_text(g, BUILTIN_CLASS, row, figure->class_name, err) ||
+        !set_text(g, BUILTIN_CLASS, row, class_name, err) ||
         !set_text(g, BUILTIN_NAME, row, figure->name, err) ||
-        !set_value(g, BUILTIN_HEIGHT, row, &height, err)) {
+        !set_builtin(g, BUILTIN_HEIGHT, row, &height, err)) {
         return false;
     }
     const struct feature_value members = {.type = FEATURE_INT,
                                           .integer = (int64_t)figure->member_count};
-    if (figure->is_group && !set_value(g, BUILTIN_MEMBER_COUNT, row, &members, err)) {
+    if (figure->is_group && !set_builtin(g, BUILTIN_MEMBER_COUNT, row, &members, err)) {
         return false;
-    }
-    if (item->record == NULL) {
-        return true;
     }
     if (!set_text(g, BUILTIN_PARENT, row, figure->parent_id, err)) {
         return false;
+    }
+    if (item->record == NULL) {
+        for (uint32_t i = 0; i < figure->value_count; i++) {
+            const struct figure_value *value = &figure->values[i];
+            if (!set_value(g, value->property, row, &value->value, err)) {
+                return false;
+            }
+        }
+        return true;
     }
     for (size_t i = 0; i < item->record->attribute_count; i++) {
         const struct record_attribute *attribute = &item->record->attributes[i];
@@ -199,12 +232,34 @@ static struct property_column hub_column(const struct gathering *g, uint32_t pro
     return out;
 }
 
+bool rows_keep_far(const struct record *record, const struct property_schema *schema,
+                   const uint32_t *property_of_key, struct arena *tile, struct figure *figure,
+                   struct err *err)
+{
+    struct figure_value *values = arena_array(tile, struct figure_value, record->attribute_count);
+    if (values == NULL) {
+        return arena_full(tile, err);
+    }
+    figure->values = values;
+    figure->value_count = 0;
+    for (size_t i = 0; i < record->attribute_count; i++) {
+        const struct record_attribute *attribute = &record->attributes[i];
+        const uint32_t property = property_of_key[attribute->key];
+        if (property != UINT32_MAX && schema->properties[property].is_brief &&
+            attribute->value.type != FEATURE_NULL) {
+            values[figure->value_count++] = (struct figure_value){property, attribute->value};
+        }
+    }
+    return true;
+}
+
 bool rows_make(const struct tile_request *request, struct arena *tile, struct property_table *out,
                struct err *err)
 {
     const size_t property_count = request->schema->property_count;
     struct gathering g = {.schema = request->schema,
                           .row_count = request->item_count,
+                          .is_leaf = !request->is_far,
                           .tile = tile,
                           .columns = arena_array(tile, struct column, property_count)};
     struct property_column *columns = arena_array(tile, struct property_column, property_count);

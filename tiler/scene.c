@@ -262,19 +262,35 @@ static uint32_t number_of(struct text id, struct text class_name)
     return scene_number(id) | (is_building ? SCENE_BUILDING : 0);
 }
 
-static const struct text *strings_of(const struct property_table *table, const char *id,
-                                     const char *semantic)
+static const struct property_column *column_of(const struct property_table *table, const char *id,
+                                               const char *semantic)
 {
     for (size_t i = 0; i < table->column_count; i++) {
         const struct property *property = &table->schema->properties[table->columns[i].property];
         const bool is_named =
             text_is(property->id, id) || (semantic != NULL && property->semantic != NULL &&
                                           strcmp(property->semantic, semantic) == 0);
-        if (is_named && property->type == PROPERTY_STRING) {
-            return table->columns[i].values.string;
+        if (is_named && (property->type == PROPERTY_STRING || property->type == PROPERTY_ENUM)) {
+            return &table->columns[i];
         }
     }
     return NULL;
+}
+
+/* A row's word; "" without a column, and where an enum has none. */
+static struct text word_in(const struct property_table *table, const struct property_column *column,
+                           uint32_t row)
+{
+    const struct text none = {NULL, 0};
+    if (column == NULL) {
+        return none;
+    }
+    const struct property *property = &table->schema->properties[column->property];
+    if (property->type == PROPERTY_STRING) {
+        return column->values.string[row];
+    }
+    const size_t value = column->values.small[row];
+    return value < property->enum_count ? property->enum_names[value] : none;
 }
 
 /* A number for every row of the tile's table; NULL without one. */
@@ -300,11 +316,10 @@ static bool number_features(struct scene *scene, struct text name, const struct 
     if (numbers == NULL) {
         return arena_full(&scene->content, err);
     }
-    const struct text *ids = strings_of(&table, "id", "ID");
-    const struct text *classes = strings_of(&table, "class", NULL);
+    const struct property_column *ids = column_of(&table, "id", "ID");
+    const struct property_column *classes = column_of(&table, "class", NULL);
     for (uint32_t i = 0; i < table.row_count; i++) {
-        const struct text none = {NULL, 0};
-        numbers[i] = number_of(ids == NULL ? none : ids[i], classes == NULL ? none : classes[i]);
+        numbers[i] = number_of(word_in(&table, ids, i), word_in(&table, classes, i));
     }
     *out = numbers;
     return true;

@@ -7,6 +7,7 @@
 #include "tiler/candidate.h"
 #include "tiler/piece.h"
 #include "tiler/record.h"
+#include "tiler/rows.h"
 
 /* ---- the tree of parts ---- */
 
@@ -406,7 +407,8 @@ static bool split_entry(struct run *run, struct run_entry *entry, struct arena *
     const struct candidate_means means = {&run->report, run->images,
                                           run->sources[c.record.source].path,
                                           piece_texel_m(run->options->error_factor)};
-    if (!candidate_full(&c.record, &means, tile, scratch, &c.whole, err)) {
+    if (!candidate_full(&c.record, &means, tile, scratch, &c.whole, err) ||
+        !rows_keep_far(&c.record, &run->schema, run->property_of_key, tile, &c.whole, err)) {
         return false;
     }
     const struct piece *piece = &c.whole.pieces[0];

@@ -131,7 +131,81 @@ static void dictionary_add__refuses_one_key_too_many(void)
     arena_release(&run);
 }
 
+static void add_class(const char *name)
+{
+    struct err err;
+    CHECK_OK(dictionary_add_class(dictionary, text_of(name), &err), &err);
+}
+
+static void dictionary_schema__numbers_the_declared_classes_then_others(void)
+{
+    start();
+    struct err err;
+    add_class("+Noise");
+    add_class("Building");
+    add_class("+Bench");
+    add_class("+Noise");
+    struct property_schema schema;
+    uint32_t *property_of_key;
+    CHECK_OK(dictionary_schema(dictionary, 1, &run, &schema, &property_of_key, &err), &err);
+    const struct property *class = &schema.properties[BUILTIN_CLASS];
+    CHECK_EQ(class->type, PROPERTY_ENUM);
+    CHECK(class->is_required);
+    CHECK_EQ(class->enum_count, feature_class_count + 2);
+    CHECK_TEXT_IS(class->enum_names[0], "Building");
+    CHECK_TEXT_IS(class->enum_names[feature_class_count], "+Bench");
+    CHECK_TEXT_IS(class->enum_names[feature_class_count + 1], "+Noise");
+    arena_release(&run);
+}
+
+static void dictionary_schema__has_classes_as_text_when_they_are_too_many(void)
+{
+    start();
+    struct err err;
+    for (int i = 0; i < PROPERTY_ENUM_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "+Kind%d", i);
+        add_class(name);
+    }
+    struct property_schema schema;
+    uint32_t *property_of_key;
+    CHECK_OK(dictionary_schema(dictionary, 1, &run, &schema, &property_of_key, &err), &err);
+    CHECK_EQ(schema.properties[BUILTIN_CLASS].type, PROPERTY_STRING);
+    arena_release(&run);
+}
+
+static void dictionary_schema__keeps_for_far_tiles_what_is_asked_for(void)
+{
+    start();
+    struct err err;
+    add("class", TEXT("A2"));
+    add("usage", TEXT("office"));
+    struct property_schema schema;
+    uint32_t *property_of_key;
+    CHECK_OK(dictionary_schema(dictionary, 1, &run, &schema, &property_of_key, &err), &err);
+    CHECK(schema.properties[BUILTIN_CLASS].is_brief);
+    CHECK(schema.properties[BUILTIN_HEIGHT].is_brief);
+    CHECK(!schema.properties[BUILTIN_PARENT].is_brief);
+    CHECK(!property_named(&schema, "class")->is_brief); /* the source's own */
+    CHECK(!property_named(&schema, "usage")->is_brief);
+
+    static const char *const names[] = {"usage", "class_2", "parent"};
+    dictionary_keep_far(dictionary, names, 3);
+    CHECK_OK(dictionary_schema(dictionary, 1, &run, &schema, &property_of_key, &err), &err);
+    CHECK(schema.properties[BUILTIN_ID].is_brief);
+    CHECK(schema.properties[BUILTIN_MEMBER_COUNT].is_brief);
+    CHECK(!schema.properties[BUILTIN_CLASS].is_brief);
+    CHECK(!schema.properties[BUILTIN_HEIGHT].is_brief);
+    CHECK(schema.properties[BUILTIN_PARENT].is_brief);
+    CHECK(property_named(&schema, "class")->is_brief);
+    CHECK(property_named(&schema, "usage")->is_brief);
+    arena_release(&run);
+}
+
 CHECK_MAIN(CHECK_TEST(dictionary_schema__widens_types_and_no_further),
            CHECK_TEST(dictionary_schema__does_not_depend_on_the_order_of_keys),
+           CHECK_TEST(dictionary_schema__numbers_the_declared_classes_then_others),
+           CHECK_TEST(dictionary_schema__has_classes_as_text_when_they_are_too_many),
+           CHECK_TEST(dictionary_schema__keeps_for_far_tiles_what_is_asked_for),
            CHECK_TEST(dictionary_schema__lets_the_source_say_height_and_name),
            CHECK_TEST(dictionary_add__refuses_one_key_too_many))

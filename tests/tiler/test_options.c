@@ -27,17 +27,20 @@ static void options_read__takes_options_and_inputs_in_any_order(void)
     struct options options;
     struct err err;
     arena_init(&run, 1 << 16);
-    CHECK_OK(read_line(LINE("tile", "a.json", "--class=Building,Road", "-o", "out.3tz",
-                            "--tile-bytes", "64K", "--texture-format=webp", "--no-textures",
-                            "--tiles-version", "1.0", "--", "--odd"),
-                       &run, &options, &err),
-             &err);
+    CHECK_OK(
+        read_line(LINE("tile", "a.json", "--class=Building,Road", "-o", "out.3tz", "--tile-bytes",
+                       "64K", "--texture-format=webp", "--no-textures", "--tiles-version", "1.0",
+                       "--properties", "usage,height", "--", "--odd"),
+                  &run, &options, &err),
+        &err);
     CHECK_EQ(options.command, COMMAND_TILE);
     CHECK_EQ(options.input_count, 2);
     CHECK_TEXT(options.inputs[1], "--odd");
     CHECK_TEXT(options.output, "out.3tz");
     CHECK_EQ(options.class_count, 2);
     CHECK_TEXT(options.classes[1], "Road");
+    CHECK_EQ(options.property_count, 2);
+    CHECK_TEXT(options.properties[0], "usage");
     CHECK_EQ(options.tile_bytes, 65536);
     CHECK(options.is_version_1_0);
     CHECK_EQ(options.compression, GLB_DRACO);

@@ -31,7 +31,11 @@ static void figure_read__gives_back_what_was_written(void)
 {
     struct piece pieces[3] = {pictured(), pictured(), pictured()};
     pieces[2].uvs = NULL;
+    const struct figure_value values[2] = {{7, {.type = FEATURE_TEXT, .text = {"住宅", 6}}},
+                                           {9, {.type = FEATURE_REAL, .real = 2.5}}};
     const struct figure figure = {.id = {"b-1", 3},
+                                  .values = values,
+                                  .value_count = 2,
                                   .class_name = {"Building", 8},
                                   .dropped_error_m = 9,
                                   .origin_ecef_m = {1, 2, 3},
@@ -48,6 +52,11 @@ static void figure_read__gives_back_what_was_written(void)
     CHECK_OK(figure_read(buf_span(&bytes), &at, &arena, &read, &err), &err);
     CHECK_EQ(at, bytes.size);
     CHECK_TEXT_IS(read.id, "b-1");
+    CHECK_EQ(read.value_count, 2);
+    CHECK_EQ(read.values[0].property, 7);
+    CHECK_TEXT_IS(read.values[0].value.text, "住宅");
+    CHECK_EQ(read.values[1].value.type, FEATURE_REAL);
+    CHECK(read.values[1].value.real == 2.5);
     CHECK_EQ(read.piece_count, 2);
     CHECK(memcmp(read.pieces[0].uvs, uvs, sizeof uvs) == 0);
     CHECK(memcmp(read.pieces[0].faces, faces, sizeof faces) == 0);
