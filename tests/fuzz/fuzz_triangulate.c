@@ -50,11 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (uint32_t i = 0; i < 3 * found.triangle_count; i++) {
             assert(found.corners[i] < ring_point_count(&rings) + found.blend_count);
         }
-        assert(found.area > 0 && found.area <= 1.01 * 255 * 255 * 1234.56789 * 1234.56789);
+        assert(found.area > 0);
         if (found.method == TRIANGULATE_EARS) {
+            /* A ring that winds twice around a place covers it twice. */
             const double area = ring_set_area(&rings);
             const double outer = fabs(ring_area(rings.points, rings.ends[0]));
             assert(fabs(found.area - area) <= TRIANGULATE_AREA_TOLERANCE * area + 1e-12 * outer);
+        } else {
+            assert(found.area <= 1.01 * 255 * 255 * 1234.56789 * 1234.56789);
         }
     } else {
         assert(err.code == ERR_GEOMETRY || err.code == ERR_LIMIT);
