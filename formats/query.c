@@ -502,16 +502,17 @@ static bool set_format(struct setting *s, struct err *err)
                    {"application/geo+json", QUERY_GEOJSON},
                    {"attributes", QUERY_ATTRIBUTES},
                    {"ids", QUERY_IDS},
-                   {"style", QUERY_STYLE}};
+                   {"style", QUERY_STYLE},
+                   {"bitset", QUERY_BITSET}};
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (text_is(s->value, formats[i].name) &&
-            (formats[i].format != QUERY_STYLE || s->query->kind == QUERY_FLOOD)) {
+            (formats[i].format < QUERY_STYLE || s->query->kind == QUERY_FLOOD)) {
             s->query->format = formats[i].format;
             return true;
         }
     }
     return err_set(err, ERR_UNSUPPORTED, "json, attributes, ids%s should stand here",
-                   s->query->kind == QUERY_FLOOD ? " or style" : "");
+                   s->query->kind == QUERY_FLOOD ? ", style or bitset" : "");
 }
 
 enum { ALL = (1 << QUERY_KIND_COUNT) - 1, NOT_ITEMS = ALL & ~(1 << QUERY_ITEMS) };

@@ -42,10 +42,11 @@
  *   sum            flood     comma-separated numeric attributes to add up
  *   sortby         all       [+|-]name,...
  *   limit, offset  all       1 .. 10,000 (more is clamped), default 100; of a flood
- *                            0 is all, which is the default with f=ids and f=style
+ *                            0 is all, which is the default with f=ids, style, bitset
  *   properties     all       comma-separated: only these
  *   skipGeometry   all       true, false
- *   f              all       json (GeoJSON), attributes (flat JSON), ids, style (flood)
+ *   f              all       json (GeoJSON), attributes (flat JSON), ids; of a flood
+ *                            style, bitset (query_paint.h)
  *
  * Limits   QUERY_*_MAX below; more is ERR_LIMIT
  * Threads  no state; a target's attributes belong to one thread at a time
@@ -103,7 +104,7 @@ bool query_crs_read(struct text text, enum query_crs *out);
 const char *query_crs_uri(enum query_crs crs);
 bool query_crs_is_yx(enum query_crs crs);
 
-enum query_format { QUERY_GEOJSON, QUERY_ATTRIBUTES, QUERY_IDS, QUERY_STYLE };
+enum query_format { QUERY_GEOJSON, QUERY_ATTRIBUTES, QUERY_IDS, QUERY_STYLE, QUERY_BITSET };
 
 struct query_equals {
     const struct geopackage_column *column;

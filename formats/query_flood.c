@@ -6,8 +6,7 @@
 bool query_flood_prepare(struct query_asking *a)
 {
     static const char *const names[] = {"Building", "BuildingPart", "BuildingUnit"};
-    if (!a->query->has_limit &&
-        (a->query->format == QUERY_IDS || a->query->format == QUERY_STYLE)) {
+    if (!a->query->has_limit && a->query->format >= QUERY_IDS) {
         a->limit = 0;
     }
     a->buildings = arena_array(a->request, uint8_t, (size_t)a->index->class_count + 1);

@@ -3,19 +3,21 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "formats/feature_index_internal.h"
 #include "formats/json_write.h"
 #include "formats/query_internal.h"
+#include "formats/query_paint.h"
 
 /* Degrees to a millimetre, metres to one. */
 enum { DEGREE_DECIMALS = 8, METRE_DECIMALS = 3 };
 
 const char *query_media_type(enum query_format format)
 {
-    return format == QUERY_GEOJSON ? "application/geo+json" : "application/json";
+    return format == QUERY_GEOJSON  ? "application/geo+json"
+           : format == QUERY_BITSET ? "application/octet-stream"
+                                    : "application/json";
 }
 
 /* ---- numbers ---- */
@@ -512,35 +514,58 @@ static void print_counts(struct printing *p, const struct query_result *result)
     }
 }
 
-static bool print_geojson(struct printing *p, const struct query_result *result, struct err *err)
+/* The hits from page->next on, `most` of them at most. */
+static bool print_hits(struct printing *p, const struct query_result *result,
+                       struct query_page *page, size_t most, struct err *err)
 {
-    buf_add_text(p->out, "{\"type\":\"FeatureCollection\"");
-    p->is_first = false;
-    print_counts(p, result);
-    buf_add_text(p->out, ",\"features\":[");
-    for (size_t i = 0; i < result->hit_count; i++) {
-        buf_add_text(p->out, i > 0 ? ",\n" : "\n");
-        if (!print_feature(p, &result->hits[i], err)) {
-            return false;
+    for (size_t i = 0; i < most && page->next < result->hit_count; i++, page->next++) {
+        const struct query_hit *hit = &result->hits[page->next];
+        buf_add_text(p->out, page->next > 0 ? ",\n" : "\n");
+        if (p->query->format == QUERY_GEOJSON) {
+            if (!print_feature(p, hit, err)) {
+                return false;
+            }
+        } else {
+            struct feature_index_row about;
+            feature_index_row(p->target->index, hit->row, &about);
+            if (!print_properties(p, hit, &about, err)) {
+                return false;
+            }
         }
     }
-    buf_add_text(p->out, "\n]}\n");
     return true;
 }
 
-static bool print_flat(struct printing *p, const struct query_result *result, struct err *err)
+static bool print_page(struct printing *p, const struct query_result *result,
+                       struct query_page *page, size_t most, struct err *err)
 {
-    buf_add_byte(p->out, '[');
-    for (size_t i = 0; i < result->hit_count; i++) {
-        struct feature_index_row about;
-        feature_index_row(p->target->index, result->hits[i].row, &about);
-        buf_add_text(p->out, i > 0 ? ",\n" : "\n");
-        if (!print_properties(p, &result->hits[i], &about, err)) {
-            return false;
-        }
+    const bool is_geojson = p->query->format == QUERY_GEOJSON;
+    if (!page->has_begun && is_geojson) {
+        buf_add_text(p->out, "{\"type\":\"FeatureCollection\"");
+        p->is_first = false;
+        print_counts(p, result);
+        buf_add_text(p->out, ",\"features\":[");
+    } else if (!page->has_begun) {
+        buf_add_byte(p->out, '[');
     }
-    buf_add_text(p->out, "\n]\n");
+    page->has_begun = true;
+    if (!print_hits(p, result, page, most, err)) {
+        return false;
+    }
+    if (page->next == result->hit_count) {
+        buf_add_text(p->out, is_geojson ? "\n]}\n" : "\n]\n");
+        page->is_over = true;
+    }
     return true;
+}
+
+bool query_print_page(const struct query *query, const struct query_target *target,
+                      const struct query_result *result, const struct query_links *links,
+                      struct query_page *page, size_t most, struct buf *out, struct err *err)
+{
+    struct printing p = {.query = query, .target = target, .links = links, .out = out};
+    assert(query_format_has_pages(query->format) && !page->is_over);
+    return print_page(&p, result, page, most, err);
 }
 
 /* An id that needs no escapes, as nearly all, in one piece: there may be a
@@ -577,133 +602,24 @@ static void print_ids(struct printing *p, const struct query_result *result)
     buf_add_text(p->out, "]}\n");
 }
 
-/* ---- style ---- */
-
-/* A character of an id in a regular expression between single quotes: what has
- * a meaning there is any character. */
-static void print_character(struct buf *out, const char *at, size_t size)
-{
-    const unsigned char c = (unsigned char)at[0];
-    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-                          (c >= 'a' && c <= 'z') || c == '_' || c == '-' || c >= 0x80;
-    if (is_plain) {
-        buf_add(out, at, size);
-    } else {
-        buf_add_byte(out, '.');
-    }
-}
-
-/* Bytes of the character that begins at `at`; 0 at the end. */
-static size_t character_size(struct text id, size_t at)
-{
-    size_t size = at < id.size ? 1 : 0;
-    while (size > 0 && at + size < id.size && ((unsigned char)id.data[at + size] & 0xc0) == 0x80) {
-        size++;
-    }
-    return size;
-}
-
-static bool same_character(struct text a, struct text b, size_t at)
-{
-    const size_t size = character_size(a, at);
-    return size == character_size(b, at) &&
-           (size == 0 || memcmp(a.data + at, b.data + at, size) == 0);
-}
-
-/*
- * Sorted ids as an expression that branches where they differ, "B(?:1(?:0|2)|7)":
- * a viewer tries as many characters as an id has, not as many ids as there are.
- */
-static void print_branches(struct buf *out, const struct text *ids, size_t count, size_t at,
-                           int depth)
-{
-    enum { BRANCHES_DEEP = 200 };
-    while (count > 0 && character_size(ids[0], at) > 0 &&
-           same_character(ids[0], ids[count - 1], at) && depth < BRANCHES_DEEP) {
-        const size_t size = character_size(ids[0], at); /* common to all: they are sorted */
-        print_character(out, ids[0].data + at, size);
-        at += size;
-    }
-    if (count == 1 && at == ids[0].size) {
-        return;
-    }
-    buf_add_text(out, "(?:");
-    for (size_t i = 0; i < count;) {
-        size_t end = i + 1;
-        while (depth < BRANCHES_DEEP && end < count && same_character(ids[i], ids[end], at)) {
-            end++;
-        }
-        if (i > 0) {
-            buf_add_byte(out, '|');
-        }
-        if (depth < BRANCHES_DEEP) {
-            const size_t size = character_size(ids[i], at);
-            if (size > 0) {
-                print_character(out, ids[i].data + at, size);
-                print_branches(out, ids + i, end - i, at + size, depth + 1);
-            }
-        } else { /* ids that are prefixes of each other, hundreds deep: one by one */
-            for (size_t c = at; c < ids[i].size; c += character_size(ids[i], c)) {
-                print_character(out, ids[i].data + c, character_size(ids[i], c));
-            }
-        }
-        i = end;
-    }
-    buf_add_byte(out, ')');
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-    return text_compare(*(const struct text *)a, *(const struct text *)b);
-}
-
-/* Deeper water is a darker blue. */
-static bool print_style(struct printing *p, const struct query_result *result,
-                        struct arena *request, struct err *err)
-{
-    static const struct {
-        double above_m;
-        const char *colour;
-    } bands[] = {{2, "#08306b"}, {1, "#2171b5"}, {0.5, "#6baed6"}, {0, "#c6dbef"}};
-    struct text *ids = arena_array(request, struct text, result->hit_count + 1);
-    if (ids == NULL) {
-        return arena_full(request, err);
-    }
-    buf_add_text(p->out, "{\"color\":{\"conditions\":[");
-    for (size_t b = 0; b < sizeof bands / sizeof bands[0]; b++) {
-        size_t count = 0;
-        for (size_t i = 0; i < result->hit_count; i++) {
-            const double depth_m = result->hits[i].water.depth_m;
-            if (depth_m > bands[b].above_m && (b == 0 || !(depth_m > bands[b - 1].above_m))) {
-                ids[count++] = feature_index_id(p->target->index, result->hits[i].row);
-            }
-        }
-        if (count > 0) {
-            qsort(ids, count, sizeof ids[0], compare_ids);
-            buf_add_text(p->out, "[\"regExp('^");
-            print_branches(p->out, ids, count, 0, 0);
-            buf_print(p->out, "$').test(${id})\",\"color('%s')\"],", bands[b].colour);
-        }
-    }
-    buf_add_text(p->out, "[\"true\",\"color('white')\"]]}}\n");
-    return true;
-}
-
 bool query_print(const struct query *query, const struct query_target *target,
                  const struct query_result *result, const struct query_links *links,
                  struct arena *request, struct buf *out, struct err *err)
 {
     struct printing p = {.query = query, .target = target, .links = links, .out = out};
+    struct query_page whole = {.next = 0};
     switch (query->format) {
     case QUERY_GEOJSON:
-        return print_geojson(&p, result, err);
     case QUERY_ATTRIBUTES:
-        return print_flat(&p, result, err);
+        return print_page(&p, result, &whole, SIZE_MAX, err);
     case QUERY_IDS:
         print_ids(&p, result);
         break;
     case QUERY_STYLE:
-        return print_style(&p, result, request, err);
+        return query_paint_style(target, result, request, out, err);
+    case QUERY_BITSET:
+        query_paint_bitset(target, result, out);
+        break;
     }
     return true;
 }
@@ -824,65 +740,4 @@ bool query_print_item(const struct query *query, const struct query_target *targ
     }
     *out_found = false;
     return true;
-}
-
-/* ---- what can be asked ---- */
-
-static const char *schema_type(enum geopackage_type type)
-{
-    switch (type) {
-    case GEOPACKAGE_BOOL:
-        return "boolean";
-    case GEOPACKAGE_INT:
-        return "integer";
-    case GEOPACKAGE_REAL:
-        return "number";
-    case GEOPACKAGE_TEXT:
-        break;
-    }
-    return "string";
-}
-
-void query_print_queryables(const struct query_target *target, struct text id, struct text title,
-                            struct buf *out)
-{
-    size_t count = 0;
-    const struct geopackage_column *columns =
-        target->attributes == NULL ? NULL : geopackage_columns(target->attributes, &count);
-    buf_add_text(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",");
-    if (id.size > 0) {
-        buf_add_text(out, "\"$id\":");
-        json_write_text(out, id);
-        buf_add_byte(out, ',');
-    }
-    buf_add_text(out, "\"type\":\"object\",\"title\":");
-    json_write_text(out, title);
-    buf_add_text(out, ",\"additionalProperties\":false,\"properties\":{\"geometry\":{"
-                      "\"x-ogc-role\":\"primary-geometry\",\"format\":\"geometry-multipolygon\"}");
-    for (size_t i = 0; i < count; i++) {
-        buf_add_byte(out, ',');
-        json_write_text(out, columns[i].name);
-        buf_print(out, ":{\"type\":\"%s\"%s}", schema_type(columns[i].type),
-                  i == 0 ? ",\"x-ogc-role\":\"id\"" : "");
-    }
-    buf_add_text(out, "}}\n");
-}
-
-void query_print_feature_schema(const struct query_target *target, struct text id, struct buf *out)
-{
-    size_t count = 0;
-    const struct geopackage_column *columns =
-        target->attributes == NULL ? NULL : geopackage_columns(target->attributes, &count);
-    buf_add_text(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"$id\":");
-    json_write_text(out, id);
-    buf_add_text(out, ",\"type\":\"object\",\"required\":[\"type\",\"geometry\",\"properties\"],"
-                      "\"properties\":{\"type\":{\"type\":\"string\",\"enum\":[\"Feature\"]},"
-                      "\"id\":{\"type\":\"string\"},\"geometry\":{},"
-                      "\"properties\":{\"type\":\"object\",\"properties\":{");
-    for (size_t i = 1; i < count; i++) { /* the first is the id */
-        buf_add_text(out, i == 1 ? "" : ",");
-        json_write_text(out, columns[i].name);
-        buf_print(out, ":{\"type\":\"%s\"}", schema_type(columns[i].type));
-    }
-    buf_add_text(out, "}}}}\n");
 }

@@ -11,6 +11,7 @@
  *   f=attributes  an array of flat objects: every property, no geometry
  *   f=ids         {"numberMatched": n, "ids": ["..."]}
  *   f=style       a 3D Tiles style that colours the flooded features by depth
+ *   f=bitset      a bit a feature of the package, set where there is water
  *
  * A property that storey adds (base, top, baseLocal, topLocal, height, storeysAbove,
  * storeysBelow, storeysDerived, class, parent, group, tile, area, distance, depth,
@@ -42,6 +43,27 @@ struct query_links {
 ERR_CHECKED bool query_print(const struct query *query, const struct query_target *target,
                              const struct query_result *result, const struct query_links *links,
                              struct arena *request, struct buf *out, struct err *err);
+
+/* GeoJSON and flat JSON can be printed some hits at a time. */
+static inline bool query_format_has_pages(enum query_format format)
+{
+    return format == QUERY_GEOJSON || format == QUERY_ATTRIBUTES;
+}
+
+/* How far an answer has been printed; zero at first. */
+struct query_page {
+    size_t next; /* hit */
+    bool has_begun, is_over;
+};
+
+/*
+ * Appends what comes next of an answer that query_print() would print at once: at
+ * most `most` hits, before the first its head, after the last its tail.
+ */
+ERR_CHECKED bool query_print_page(const struct query *query, const struct query_target *target,
+                                  const struct query_result *result,
+                                  const struct query_links *links, struct query_page *page,
+                                  size_t most, struct buf *out, struct err *err);
 
 /*
  * One feature, as /items/{id}: GeoJSON Feature with links to tile and parent, or

@@ -107,6 +107,24 @@ static bool make_page(struct buf *json, struct err *err)
     return true;
 }
 
+static void add_document_headers(struct visit *visit, unsigned status)
+{
+    struct response *out = visit->out;
+    const bool is_private = access_is_kept(visit->context->catalogue->access);
+    answer_begin(out, status);
+    out->is_private = is_private;
+    response_add(out, "Cache-Control", is_private ? "private, no-cache" : "no-cache");
+    response_add(out, "Vary",
+                 is_private ? "Accept, Accept-Language, Authorization, X-API-Key"
+                            : "Accept, Accept-Language");
+}
+
+void answer_begin_document(struct visit *visit, const char *type)
+{
+    add_document_headers(visit, 200);
+    response_add(visit->out, "Content-Type", type);
+}
+
 void answer_document(struct visit *visit, const char *type, struct buf *json)
 {
     struct response *out = visit->out;
@@ -130,14 +148,8 @@ void answer_document(struct visit *visit, const char *type, struct buf *json)
     snprintf(etag, sizeof etag, "\"%s\"", digits);
     const bool is_known = visit->request->method != MESSAGE_POST &&
                           message_etag_is_listed(visit->request->if_none_match, etag);
-    const bool is_private = access_is_kept(visit->context->catalogue->access);
-    answer_begin(out, is_known ? 304 : 200);
-    out->is_private = is_private;
+    add_document_headers(visit, is_known ? 304 : 200);
     response_add(out, "ETag", answer_keep(visit, etag));
-    response_add(out, "Cache-Control", is_private ? "private, no-cache" : "no-cache");
-    response_add(out, "Vary",
-                 is_private ? "Accept, Accept-Language, Authorization, X-API-Key"
-                            : "Accept, Accept-Language");
     if (!is_known) {
         response_add(out, "Content-Type", visit->wants_html ? "text/html; charset=utf-8" : type);
         out->bytes = bytes;

@@ -72,6 +72,9 @@ const char *answer_keep(struct visit *visit, const char *text);
  */
 void answer_document(struct visit *visit, const char *type, struct buf *json);
 
+/* The head of a document without an entity tag, for one whose bytes nobody has yet. */
+void answer_begin_document(struct visit *visit, const char *type);
+
 /* Plain words, never kept. */
 void answer_word(struct visit *visit, const char *word);
 

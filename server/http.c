@@ -180,6 +180,7 @@ static void *run_worker(void *argument)
         read_clocks(worker);
         follow_catalogue(worker);
         store_cache_turn(worker->cache);
+        worker->question_ns = 0;
         MHD_run(worker->daemon);
         flush_lines(worker);
         sweep_when_due(worker);

@@ -41,6 +41,7 @@ struct http_options {
     unsigned request_s;         /* for the body of a request */
     unsigned send_rate;         /* bytes a second that a client must take, over ten seconds */
     uint64_t body_bytes;        /* of a POST */
+    unsigned question_ms;       /* for questions of one turn of a worker; 0 any */
     unsigned address_rate;      /* requests a second of one address; 0 any */
     unsigned address_limit;     /* connections of one address; 0 any */
     bool is_local_limited;      /* of this machine's own addresses, too */

@@ -8,7 +8,8 @@
 #include "server/guard.h"
 #include "server/http_internal.h"
 
-enum { REQUEST_MEMORY_MAX = 512 << 20 };
+/* What the library asks for at a time of an answer that is made while it is sent. */
+enum { REQUEST_MEMORY_MAX = 512 << 20, PART_BYTES = 16 * 1024 };
 
 static uint64_t clock_ns(void)
 {
@@ -52,10 +53,79 @@ static struct MHD_Response *make_view_response(struct store_view *view, uint64_t
     return made;
 }
 
-static struct MHD_Response *make_response(const struct response *response)
+/* What comes next of an answer that is made while it is sent. */
+static bool make_part(struct connection *connection)
 {
+    struct response_rest *rest = connection->response.rest;
+    struct err err;
+    const uint64_t from_ns = clock_ns();
+    bool ok = true;
+    connection->part_at = 0;
+    do {
+        buf_reset(&connection->part);
+        ok = rest->more(rest, &connection->part, &connection->is_last_part, &err) &&
+             buf_finish(&connection->part, &err);
+    } while (ok && connection->part.size == 0 && !connection->is_last_part);
+    connection->worker->question_ns += clock_ns() - from_ns;
+    if (!ok) {
+        char line[512];
+        err_format(&err, line, sizeof line);
+        connection->response.failure = message_keep(&connection->memory, text_of(line));
+    }
+    return ok;
+}
+
+static ssize_t read_part(void *cls, uint64_t position, char *out, size_t most)
+{
+    struct connection *connection = cls;
+    (void)position;
+    if (connection->part_at == connection->part.size) {
+        if (connection->is_last_part) {
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        }
+        if (!make_part(connection)) {
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        }
+    }
+    const size_t left = connection->part.size - connection->part_at;
+    const size_t size = left < most ? left : most;
+    if (size == 0) { /* the last part was empty */
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    }
+    memcpy(out, connection->part.data + connection->part_at, size);
+    connection->part_at += size;
+    connection->sent_bytes += size;
+    return (ssize_t)size;
+}
+
+/* The first part is made already, and goes out with the head. */
+static struct MHD_Response *make_long_response(struct connection *connection)
+{
+    const struct span first = connection->response.bytes;
+    buf_reset(&connection->part);
+    buf_add(&connection->part, first.data, first.size);
+    connection->part_at = 0;
+    connection->is_last_part = false;
+    if (connection->part.refusal != ERR_NONE) {
+        return NULL;
+    }
+    struct MHD_Response *made = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PART_BYTES,
+                                                                  read_part, connection, NULL);
+    /* The library ends even a HEAD with a last chunk, which would be the beginning of
+     * the next answer: in HTTP/1.0 there are none, and the connection closes. */
+    if (made != NULL && connection->request.method == MESSAGE_HEAD) {
+        MHD_set_response_options(made, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
+    }
+    return made;
+}
+
+static struct MHD_Response *make_response(struct connection *connection)
+{
+    const struct response *response = &connection->response;
     struct MHD_Response *made;
-    if (response->view != NULL && response->bytes.size > 0) {
+    if (response->rest != NULL) {
+        made = make_long_response(connection);
+    } else if (response->view != NULL && response->bytes.size > 0) {
         made = make_view_response(response->view, response->first, response->bytes.size);
     } else {
         const size_t size = response->view != NULL ? 0 : response->bytes.size;
@@ -73,14 +143,15 @@ static struct MHD_Response *make_response(const struct response *response)
 }
 
 /* What is prepared of a whole view is used again for every client. */
-static struct MHD_Response *prepared_response(const struct response *response)
+static struct MHD_Response *prepared_response(struct connection *connection)
 {
+    const struct response *response = &connection->response;
     struct store_view *view = response->view;
     void **slot =
         &view->prepared[(response->status == 304 ? 1 : 0) + (response->is_private ? 2 : 0) +
                         (response->is_versioned ? 4 : 0)];
     if (*slot == NULL) {
-        *slot = make_response(response);
+        *slot = make_response(connection);
         view->forget = forget_prepared;
     }
     return *slot;
@@ -94,12 +165,12 @@ static enum MHD_Result send_response(struct MHD_Connection *handle, struct conne
     enum MHD_Result queued = MHD_NO;
     struct MHD_Response *made;
     if (response->is_whole_view && !must_close && store_view_is_kept(view)) {
-        made = prepared_response(response);
+        made = prepared_response(connection);
         if (made != NULL) {
             queued = MHD_queue_response(handle, response->status, made);
         }
     } else {
-        made = make_response(response);
+        made = make_response(connection);
         if (made != NULL && must_close &&
             MHD_add_response_header(made, "Connection", "close") != MHD_YES) {
             MHD_destroy_response(made);
@@ -112,15 +183,40 @@ static enum MHD_Result send_response(struct MHD_Connection *handle, struct conne
     }
     store_view_give_back(view);
     response->view = NULL;
-    connection->sent_bytes = connection->request.method == MESSAGE_HEAD ? 0 : response->bytes.size;
+    connection->sent_bytes = connection->request.method == MESSAGE_HEAD || response->rest != NULL
+                                 ? 0
+                                 : response->bytes.size;
     connection->is_answered = true;
     deadline_begin(&connection->deadline, DEADLINE_SENDING, connection->worker->now_ms);
     return queued;
 }
 
+/* A name of the catalogue, for when that is another one before the answer has left. */
+static const char *keep_name(struct arena *memory, const char *name, char *room, size_t room_bytes)
+{
+    if (name == NULL) {
+        return NULL;
+    }
+    const size_t size = strlen(name);
+    if (size >= room_bytes) {
+        return message_keep(memory, (struct text){name, size});
+    }
+    memcpy(room, name, size + 1);
+    return room;
+}
+
+static void keep_names(struct connection *connection)
+{
+    struct response *response = &connection->response;
+    response->package = keep_name(&connection->memory, response->package, connection->package,
+                                  sizeof connection->package);
+    response->key =
+        keep_name(&connection->memory, response->key, connection->key, sizeof connection->key);
+}
+
 static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *connection)
 {
-    const struct worker *worker = connection->worker;
+    struct worker *worker = connection->worker;
     connection->request.body = buf_span(&connection->body);
     if (worker->is_admin) {
         const struct http *http = worker->http;
@@ -144,8 +240,11 @@ static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *
                                            .public_url = options->public_url,
                                            .now_s = worker->wall_ms / 1000,
                                            .now_ms = worker->now_ms,
+                                           .question_ns = (uint64_t)options->question_ms * 1000000,
+                                           .turn_ns = &worker->question_ns,
                                            .is_draining = worker->drain_end_ms != 0};
     routes_answer(&context, &connection->request, &connection->memory, &connection->response);
+    keep_names(connection);
     return send_response(handle, connection);
 }
 
@@ -292,6 +391,17 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *handle, const 
     return answer(handle, connection);
 }
 
+/* The library lets go of the response without reading on. */
+static void close_rest(struct connection *connection)
+{
+    struct response_rest *rest = connection->response.rest;
+    connection->response.rest = NULL;
+    if (rest != NULL) {
+        rest->close(rest);
+    }
+    buf_release(&connection->part);
+}
+
 static void log_request(struct connection *connection, enum MHD_RequestTerminationCode code)
 {
     struct worker *worker = connection->worker;
@@ -321,6 +431,9 @@ static void log_request(struct connection *connection, enum MHD_RequestTerminati
     if (response->status == 429) {
         metrics_note(&worker->metrics, METRICS_LIMITED);
     }
+    if (response->is_shed) {
+        metrics_note(&worker->metrics, METRICS_SHED);
+    }
     if (response->failure != NULL) {
         metrics_note(&worker->metrics, METRICS_FAILED);
     }
@@ -346,6 +459,7 @@ void http_on_completed(void *cls, struct MHD_Connection *handle, void **con_cls,
     if (connection->is_seen) {
         log_request(connection, code);
     }
+    close_rest(connection);
     buf_release(&connection->body);
     arena_release(&connection->memory);
     deadline_begin(&connection->deadline, DEADLINE_IDLE, connection->worker->now_ms);
@@ -413,6 +527,7 @@ static void open_connection(struct worker *worker, struct MHD_Connection *handle
                                                    .since_ms = worker->now_ms},
                                       .after = worker->open_connections};
     arena_init(&connection->memory, REQUEST_MEMORY_MAX);
+    buf_init(&connection->part, ANSWER_BYTES_MAX);
     buf_init(&connection->body, (size_t)worker->http->options.body_bytes);
     if (connection->after != NULL) {
         connection->after->before = connection;
@@ -442,6 +557,7 @@ static void close_connection(struct worker *worker, struct connection *connectio
         crowd_leave(worker->http->crowd, &connection->peer);
     }
     metrics_note(&worker->metrics, METRICS_DISCONNECTED);
+    close_rest(connection);
     buf_release(&connection->body);
     arena_release(&connection->memory);
     certificate_drop(connection->certificate);

@@ -46,7 +46,12 @@ struct connection {
     struct buf body;
     struct response response;
     uint64_t sent_bytes;
+    struct buf part; /* of an answer that is made while it is sent */
+    size_t part_at;  /* what of it has gone */
+    bool is_last_part;
     char method[12];
+    char package[80]; /* what response.package points to once it is sent */
+    char key[48];
 };
 
 struct worker {
@@ -74,6 +79,7 @@ struct worker {
     int64_t swept_ms, sliced_ms;
     int64_t flushed_ms;
     int64_t drain_end_ms; /* 0: not draining */
+    uint64_t question_ns; /* what questions have taken of this turn */
 };
 
 struct http {

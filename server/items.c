@@ -9,6 +9,9 @@
 
 /* Steps of SQLite's machine: some fifty milliseconds. */
 enum { STEPS_MAX = 5 * 1000 * 1000 };
+/* Features take some twenty microseconds each: this many at a time, and so few
+ * that the whole answer is made before its head. */
+enum { PART_FEATURES = 64, WHOLE_FEATURES = 2 * PART_FEATURES, HTML_FEATURES = 1000 };
 
 /* ---- what is asked ---- */
 
@@ -183,17 +186,99 @@ static struct query_links links_of(struct visit *visit, const struct catalogue_e
     return (struct query_links){.self = url_here(visit, NULL, 0),
                                 .item = url_below(visit, entry->id, "/items/"),
                                 .tile = url_below(visit, entry->id, "/3dtiles/"),
-                                .collection = entry->id};
+                                .collection = answer_keep(visit, entry->id)};
 }
 
-static void respond_features(struct visit *visit, const struct query *query, struct buf *out)
+static void add_crs(struct visit *visit, const struct query *query)
 {
-    answer_document(visit, query_media_type(query->format), out);
     if (visit->out->status == 200 && query->format == QUERY_GEOJSON) {
         char header[128];
         snprintf(header, sizeof header, "<%s>", query_crs_uri(query->crs));
         response_add(visit->out, "Content-Crs", answer_keep(visit, header));
     }
+}
+
+static void respond_features(struct visit *visit, const struct query *query, struct buf *out)
+{
+    answer_document(visit, query_media_type(query->format), out);
+    add_crs(visit, query);
+}
+
+/* ---- long answers ---- */
+
+/* A page of many features, printed as it is sent. What it stands on is asked for
+ * again each time: other requests come between, and packages may be replaced. */
+struct long_page {
+    struct response_rest rest;
+    struct query query;
+    struct query_result result;
+    struct query_links links;
+    struct query_page page;
+    struct store *store; /* held */
+    struct attributes *attributes;
+};
+
+static bool print_more(struct response_rest *rest, struct buf *out, bool *out_is_over,
+                       struct err *err)
+{
+    struct long_page *page = (struct long_page *)rest;
+    struct query_target target = {.index = store_index(page->store)};
+    if (!store_index_is_whole(page->store, err) ||
+        !attributes_find(page->attributes, page->store, &target.attributes, err) ||
+        !query_print_page(&page->query, &target, &page->result, &page->links, &page->page,
+                          PART_FEATURES, out, err)) {
+        return false;
+    }
+    *out_is_over = page->page.is_over;
+    return true;
+}
+
+static void close_page(struct response_rest *rest)
+{
+    store_drop(((struct long_page *)rest)->store);
+}
+
+/* The first part here, with everything that can go wrong at the start: it is
+ * still time for another status. */
+static void respond_long(struct visit *visit, const struct long_page *filled, struct store *store)
+{
+    struct long_page *page = arena_array(visit->memory, struct long_page, 1);
+    struct err err;
+    struct buf first;
+    bool is_over;
+    if (page == NULL) {
+        arena_full(visit->memory, &err);
+        answer_failure(visit, &err);
+        return;
+    }
+    *page = *filled;
+    page->rest = (struct response_rest){print_more, close_page};
+    page->store = store;
+    page->attributes = visit->context->attributes;
+    buf_init(&first, ANSWER_BYTES_MAX);
+    if (!print_more(&page->rest, &first, &is_over, &err) || !buf_finish(&first, &err)) {
+        buf_release(&first);
+        respond_run_failure(visit, &err);
+        return;
+    }
+    const struct text kept = keep_printed(visit, &first);
+    if (kept.data == NULL) {
+        arena_full(visit->memory, &err);
+        answer_failure(visit, &err);
+        return;
+    }
+    answer_begin_document(visit, query_media_type(page->query.format));
+    add_crs(visit, &page->query);
+    visit->out->bytes = (struct span){(const uint8_t *)kept.data, kept.size};
+    store_hold(store);
+    visit->out->rest = &page->rest;
+}
+
+static bool is_long(const struct visit *visit, const struct query *query,
+                    const struct query_result *result)
+{
+    return !visit->wants_html && query_format_has_pages(query->format) &&
+           result->hit_count > WHOLE_FEATURES;
 }
 
 static void ask(struct visit *visit, enum query_kind kind)
@@ -206,6 +291,9 @@ static void ask(struct visit *visit, enum query_kind kind)
     if (!find_target(visit, &entry, &target) || !read_query(visit, kind, &target, &query)) {
         return;
     }
+    if (visit->wants_html && query.limit > HTML_FEATURES) {
+        query.limit = HTML_FEATURES; /* a page for people, made at once */
+    }
     if (!query_run(&query, &target, visit->memory, &result, &err)) {
         respond_run_failure(visit, &err);
         return;
@@ -213,6 +301,11 @@ static void ask(struct visit *visit, enum query_kind kind)
     struct query_links links = links_of(visit, entry);
     if (result.has_next && visit->request->method != MESSAGE_POST) {
         links.next = url_here(visit, "offset", result.next_offset);
+    }
+    if (is_long(visit, &query, &result)) {
+        const struct long_page page = {.query = query, .result = result, .links = links};
+        respond_long(visit, &page, entry->stores[0]);
+        return;
     }
     struct buf out;
     buf_init(&out, ANSWER_BYTES_MAX);

@@ -71,22 +71,34 @@ enum response_kind {
     RESPONSE_KIND_COUNT
 };
 
+/* The rest of a body, made while it is sent, so that a long one neither waits for
+ * its end nor keeps a worker from others. */
+struct response_rest {
+    /* Appends what comes next; *out_is_over with the last of it. False: the rest
+     * cannot be made, and the client must not take what it has for the whole. */
+    bool (*more)(struct response_rest *rest, struct buf *out, bool *out_is_over, struct err *err);
+    void (*close)(struct response_rest *rest); /* called once, whatever happened */
+};
+
 /*
- * One response. The body is `bytes`, or when `view` is set the part of it from
- * `first` of `bytes.size` bytes (bytes.data is NULL then).
+ * One response. The body is `bytes`, and what `rest` makes after them; or when
+ * `view` is set the part of it from `first` of `bytes.size` bytes (bytes.data is
+ * NULL then).
  */
 struct response {
     unsigned status;
     enum response_kind kind;
     struct response_header headers[MESSAGE_HEADERS_MAX];
     size_t header_count;
-    struct span bytes;       /* constant, or in the request's arena */
-    struct store_view *view; /* a reference that the receiver gives back, or NULL */
+    struct span bytes;          /* constant, or in the request's arena */
+    struct response_rest *rest; /* for the receiver to close, or NULL; in the request's arena */
+    struct store_view *view;    /* a reference that the receiver gives back, or NULL */
     uint64_t first;
     bool is_whole_view;  /* status, headers and body follow from the view alone:
                             what is made of it may be kept with the view */
     bool is_private;     /* for this caller alone */
     bool is_versioned;   /* its URL has the revision in it */
+    bool is_shed;        /* refused for want of time */
     bool must_close;     /* the connection must not be used again */
     const char *package; /* id of the collection for the log; NULL none */
     const char *key;     /* name of the caller's key; NULL none */

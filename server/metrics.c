@@ -130,6 +130,8 @@ static void print_events(const struct metrics *const *all, size_t count, struct 
          "Connections refused because their address had too many."},
         {METRICS_REFUSED, "storeyd_refused_requests_total", "Requests that the guard refused."},
         {METRICS_LIMITED, "storeyd_limited_requests_total", "Requests answered 429."},
+        {METRICS_SHED, "storeyd_shed_questions_total",
+         "Questions answered 503 because too many came at once."},
         {METRICS_FAILED, "storeyd_failures_total", "Failures on the server's side."},
         {METRICS_LEFT, "storeyd_clients_left_total", "Clients gone before the end."},
     };

@@ -27,6 +27,7 @@ enum metrics_event {
     METRICS_CROWDED, /* too many connections of one address */
     METRICS_REFUSED, /* the guard said no */
     METRICS_LIMITED, /* 429 */
+    METRICS_SHED,    /* 503: too many questions at once */
     METRICS_FAILED,  /* something went wrong on our side, and is in the log */
     METRICS_LEFT,    /* the client went before the end of its answer */
     METRICS_EVENT_COUNT

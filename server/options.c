@@ -36,6 +36,8 @@ const char options_usage[] =
     "  --connections N        at once (8192)\n"
     "  --address-connections N  of one address (64; of this machine any number)\n"
     "  --address-rate N       requests a second of one address (0: any)\n"
+    "  --question-ms N        for questions that come to a worker at once; more are\n"
+    "                         answered 503 (250; 0: any)\n"
     "  --cache N              tiles that each worker keeps ready (4096)\n"
     "  --head-seconds N       for the head of a request (10)\n"
     "  --idle-seconds N       between requests (75)\n"
@@ -95,6 +97,7 @@ static bool read_option(struct options *options, int argc, char **argv, int *at,
         {"--connections", &options->http.connection_limit, 1, 1000000},
         {"--address-connections", &options->http.address_limit, 0, 1000000},
         {"--address-rate", &options->http.address_rate, 0, 1000000},
+        {"--question-ms", &options->http.question_ms, 0, 60000},
         {"--cache", &options->http.cache_slots, 16, 1 << 20},
         {"--head-seconds", &options->http.head_s, 1, 3600},
         {"--idle-seconds", &options->http.idle_s, 1, 86400},
@@ -175,6 +178,7 @@ bool options_read(int argc, char **argv, struct options *out, struct err *err)
                  .connection_limit = 8192,
                  .address_limit = 64,
                  .cache_slots = 4096,
+                 .question_ms = 250,
                  .head_s = 10,
                  .idle_s = 75,
                  .request_s = 30,

@@ -13,6 +13,7 @@
  * | --address-connections   | 64             | hung up on; this machine has no limit |
  * |                         |                | unless the option is given            |
  * | --address-rate          | 0: any         | 429                                   |
+ * | --question-ms           | 250            | 503, Retry-After: of a worker's turn  |
  * | --cache                 | 4096           | tiles of a worker kept ready          |
  * | --head-seconds          | 10             | disconnected                          |
  * | --idle-seconds          | 75             | disconnected                          |

@@ -15,9 +15,10 @@ const struct parameter parameter_table[PARAMETER_COUNT] = {
         "The form of the answer: GeoJSON, a page, or one flat JSON object of attributes."},
     [PARAMETER_F_FEATURES] = {"f", PARAMETER_CHOICE, 0, 0, "json|html|attributes|ids", NULL,
         "The form of the answer: GeoJSON, a page, flat JSON objects, or the ids alone."},
-    [PARAMETER_F_FLOOD] = {"f", PARAMETER_CHOICE, 0, 0, "json|html|attributes|ids|style", NULL,
-        "The form of the answer: GeoJSON, a page, flat JSON objects, the ids alone, or a 3D "
-        "Tiles style."},
+    [PARAMETER_F_FLOOD] = {"f", PARAMETER_CHOICE, 0, 0, "json|html|attributes|ids|style|bitset", NULL,
+        "The form of the answer: GeoJSON, a page, flat JSON objects, the ids alone, a 3D "
+        "Tiles style, or a bit a feature of the package (in the order of /items, the first is "
+        "the lowest of the first byte)."},
     [PARAMETER_BBOX] = {"bbox", PARAMETER_NUMBERS, 0, 0, NULL, NULL,
         "A box: west,south,east,north, or with heights west,south,low,east,north,high."},
     [PARAMETER_BBOX_CRS] = {"bbox-crs", PARAMETER_TEXT, 0, 0, NULL, NULL,

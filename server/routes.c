@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "server/items.h"
 #include "server/ogc.h"
@@ -325,6 +326,34 @@ static void respond_preflight(struct visit *visit, unsigned methods)
     response_add(out, "Access-Control-Max-Age", "86400");
 }
 
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* Tiles wait while a worker answers questions: of those that come at once, what
+ * is beyond the turn's time is sent away for a second. */
+static void run_function(struct visit *visit)
+{
+    const struct routes_context *context = visit->context;
+    const enum response_kind kind = kind_of(visit->route);
+    if (context->turn_ns == NULL || (kind != RESPONSE_QUESTIONS && kind != RESPONSE_ITEMS)) {
+        visit->route->function(visit);
+        return;
+    }
+    if (context->question_ns != 0 && *context->turn_ns > context->question_ns) {
+        note_package(visit);
+        answer_problem(visit, 503, "too many questions at once: ask again in a moment");
+        visit->out->is_shed = true;
+        return;
+    }
+    const uint64_t from_ns = clock_ns();
+    visit->route->function(visit);
+    *context->turn_ns += clock_ns() - from_ns;
+}
+
 static void run_route(struct visit *visit)
 {
     struct parameters parameters;
@@ -333,7 +362,7 @@ static void run_route(struct visit *visit)
         !check_rate(visit, &state) || !choose_form(visit)) {
         return;
     }
-    visit->route->function(visit);
+    run_function(visit);
     if (state.limit > 0) {
         /* What is prepared of a file says nothing about one caller. */
         visit->out->is_whole_view = false;

@@ -55,6 +55,8 @@ struct routes_context {
     const char *public_url;        /* without a slash at the end; NULL: from the request */
     int64_t now_s;                 /* since 1970 */
     int64_t now_ms;                /* monotonic */
+    uint64_t question_ns;          /* for questions of one turn; 0 any */
+    uint64_t *turn_ns;             /* what they have taken of this turn; NULL: not counted */
     bool is_draining;
 };
 

@@ -122,7 +122,8 @@ static const struct command commands[] = {
      "      --datum local|ellipsoid   local (default): the source's heights\n"
      "      --depth-field NAME --sum NAME,...\n"
      "Answer\n"
-     "  -f, --format table|json|attributes|ids|style   (default table; json is GeoJSON)\n"
+     "  -f, --format table|json|attributes|ids|style|bitset   (default table; json is\n"
+     "                        GeoJSON; bitset: a bit a feature, in the order of items)\n"
      "      --sortby [-]NAME,...  --limit N (default 100)  --offset N\n"
      "      --properties A,B --skip-geometry --crs CRS\n"
      "  -o, --output FILE\n"
@@ -448,7 +449,7 @@ static bool read_format(const char *value, struct arena *run, struct options *op
                         struct err *err)
 {
     int choice;
-    if (!read_choice("format", value, "table\0json\0attributes\0ids\0style\0", &choice, err)) {
+    if (!read_choice("format", value, "table\0json\0attributes\0ids\0style\0bitset\0", &choice, err)) {
         return false;
     }
     options->is_table = choice == 0;

@@ -511,6 +511,75 @@ static void print__minds_axes_and_chosen_properties(void)
     CHECK_EQ(member(bare, "features/0/geometry")->kind, JSON_NULL);
 }
 
+/* The bits of a flood are the features that its ids name. */
+static void print__writes_a_bit_a_feature(void)
+{
+    struct query query;
+    struct query_result result;
+    struct err err;
+    struct buf out;
+    const struct query_links links = {.collection = NULL};
+    const char *const pairs[] = {"level=-4.5", "f=bitset", NULL};
+    CHECK_OK(set_all(&query, QUERY_FLOOD, pairs, &err), &err);
+    CHECK_OK(query_run(&query, &city.target, &city.request, &result, &err), &err);
+    CHECK(result.hit_count > 0 && result.hit_count == result.matched_count);
+    buf_init(&out, 1 << 20);
+    CHECK_OK(query_print(&query, &city.target, &result, &links, &city.request, &out, &err), &err);
+    const uint32_t count = city.target.index->count;
+    CHECK_EQ(out.size, (count + 7) / 8);
+    size_t set = 0;
+    for (size_t i = 0; i < 8 * out.size; i++) {
+        set += out.data[i / 8] >> i % 8 & 1;
+    }
+    CHECK_EQ(set, result.hit_count);
+    const struct json_tree *all = PRINT(QUERY_ITEMS, "f=ids", "limit=10000");
+    const struct json_tree *wet = PRINT(QUERY_FLOOD, "level=-4.5", "f=ids", "limit=0");
+    CHECK_EQ(member(all, "ids")->child_count, count);
+    for (size_t i = 0; i < count; i++) {
+        bool is_wet = false;
+        for (size_t k = 0; k < member(wet, "ids")->child_count; k++) {
+            is_wet = is_wet || text_equals(member(wet, "ids")->children[k].text,
+                                           member(all, "ids")->children[i].text);
+        }
+        CHECK_EQ(out.data[i / 8] >> i % 8 & 1, is_wet);
+    }
+    buf_release(&out);
+}
+
+/* In parts of any size an answer has the same bytes as at once. */
+static void print__may_be_done_in_parts(void)
+{
+    static const char *const formats[] = {"f=json", "f=attributes"};
+    const struct query_links links = {.self = text_of("http://h/items")};
+    for (size_t f = 0; f < 2; f++) {
+        for (size_t most = 1; most < 60; most += 7) {
+            struct query query;
+            struct query_result result;
+            struct err err;
+            struct buf whole;
+            struct buf parts;
+            struct query_page page = {.next = 0};
+            const char *const pairs[] = {formats[f], most == 1 ? "id=none" : "limit=50", NULL};
+            CHECK_OK(set_all(&query, QUERY_ITEMS, pairs, &err), &err);
+            CHECK_OK(query_run(&query, &city.target, &city.request, &result, &err), &err);
+            buf_init(&whole, 1 << 24);
+            buf_init(&parts, 1 << 24);
+            CHECK_OK(
+                query_print(&query, &city.target, &result, &links, &city.request, &whole, &err),
+                &err);
+            while (!page.is_over) {
+                CHECK_OK(query_print_page(&query, &city.target, &result, &links, &page, most,
+                                          &parts, &err),
+                         &err);
+            }
+            CHECK_EQ(parts.size, whole.size);
+            CHECK(memcmp(parts.data, whole.data, whole.size) == 0);
+            buf_release(&whole);
+            buf_release(&parts);
+        }
+    }
+}
+
 static void print__writes_flat_ids_and_styles(void)
 {
     const struct json_tree *flat = PRINT(QUERY_ITEMS, "id=b3", "f=attributes");
@@ -623,6 +692,8 @@ int main(void)
         CHECK_TEST(json__says_the_same_as_parameters),
         CHECK_TEST(print__writes_geojson_with_heights),
         CHECK_TEST(print__minds_axes_and_chosen_properties),
+        CHECK_TEST(print__writes_a_bit_a_feature),
+        CHECK_TEST(print__may_be_done_in_parts),
         CHECK_TEST(print__writes_flat_ids_and_styles),
         CHECK_TEST(item__is_a_feature_or_a_group),
         CHECK_TEST(run__survives_every_lack_of_memory),

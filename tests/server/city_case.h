@@ -3,7 +3,7 @@
 #define TESTS_SERVER_CITY_CASE_H
 
 /*
- * city_case.h - a folder package of five houses in a row, with index and
+ * city_case.h - a folder package of five houses (or more) in a row, with index and
  * attributes, for tests of what the server answers about features.
  *
  *     house i   id "H-i", name and use below; ten metres square, fifty apart to
@@ -35,17 +35,17 @@ static inline void city_square(struct vec2 center, struct vec2 out[4])
     }
 }
 
-static inline void city_write_index(const char *path, const char *folder)
+static inline void city_write_index(const char *path, const char *folder, uint32_t count)
 {
     struct err err;
     struct feature_index_writer *writer;
     const struct feature_frame frame = city_frame();
     const struct feature_index_head head = {
-        .frame = frame, .count = CITY_HOUSES, .datum = text_of("test height"), .ground_m = -4};
+        .frame = frame, .count = count, .datum = text_of("test height"), .ground_m = -4};
     CHECK_OK(feature_index_writer_open(path, folder, &head, &writer, &err), &err);
     CHECK_OK(feature_index_writer_tile(writer, text_of(SERVED_TILE), FEATURE_INDEX_NONE, &err),
              &err);
-    for (uint32_t i = 0; i < CITY_HOUSES; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const struct vec3 at = feature_frame_from_deg(&frame, 114.05, 22.54, 0);
         const struct vec2 center = {at.x + 50.0 * i, at.y};
         struct vec2 points[4];
@@ -80,7 +80,7 @@ static inline void city_write_index(const char *path, const char *folder)
     feature_index_writer_close(writer);
 }
 
-static inline void city_write_attributes(const char *path)
+static inline void city_write_attributes(const char *path, uint32_t count)
 {
     static const struct geopackage_new_column columns[] = {{{"use", 3}, GEOPACKAGE_TEXT},
                                                            {{"people", 6}, GEOPACKAGE_INT}};
@@ -93,17 +93,17 @@ static inline void city_write_attributes(const char *path)
     struct geopackage_writer *writer;
     struct err err;
     CHECK_OK(geopackage_writer_open(path, &layer, &writer, &err), &err);
-    for (int i = 0; i < CITY_HOUSES; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         char id[16];
-        snprintf(id, sizeof id, "H-%d", i);
+        snprintf(id, sizeof id, "H-%u", i);
         const struct geopackage_value values[] = {
-            {.kind = GEOPACKAGE_IS_TEXT, .text = text_of(city_uses[i])},
-            {.kind = GEOPACKAGE_IS_INT, .integer = 10 * (i + 1)}};
+            {.kind = GEOPACKAGE_IS_TEXT, .text = text_of(city_uses[i % CITY_HOUSES])},
+            {.kind = GEOPACKAGE_IS_INT, .integer = 10 * ((int64_t)i + 1)}};
         const struct geopackage_feature feature = {.id = text_of(id),
                                                    .class_name = text_of("Building"),
-                                                   .name = text_of(city_names[i]),
+                                                   .name = text_of(city_names[i % CITY_HOUSES]),
                                                    .parent = text_of("BLOCK"),
-                                                   .base_m = i - 4.0,
+                                                   .base_m = (double)i - 4.0,
                                                    .top_m = i + 5.0,
                                                    .base_local_m = i,
                                                    .top_local_m = i + 9.0,
@@ -118,8 +118,8 @@ static inline void city_write_attributes(const char *path)
     geopackage_writer_close(writer);
 }
 
-/* Adds packages/city/ to what is served. */
-static inline void city_open(const struct served *served)
+/* Adds packages/city/ with so many houses to what is served. */
+static inline void city_open_of(const struct served *served, uint32_t count)
 {
     struct err err;
     char folder[128];
@@ -132,9 +132,14 @@ static inline void city_open(const struct served *served)
     served_write(folder, "tileset.json", served_tileset, sizeof served_tileset - 1);
     served_write(folder, SERVED_TILE, served_glb, 20);
     snprintf(path, sizeof path, "%s/features.idx", folder);
-    city_write_index(path, folder);
+    city_write_index(path, folder, count);
     snprintf(path, sizeof path, "%s/features.gpkg", folder);
-    city_write_attributes(path);
+    city_write_attributes(path, count);
+}
+
+static inline void city_open(const struct served *served)
+{
+    city_open_of(served, CITY_HOUSES);
 }
 
 #endif

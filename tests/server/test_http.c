@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "tests/server/served.h"
+#include "tests/server/city_case.h"
 
 #define TILE_PATH "/collections/ours/3dtiles/" SERVED_TILE
 #define HOST "Host: localhost\r\n"
@@ -28,11 +28,16 @@ static struct http_shared shared_of_test(void)
     return (struct http_shared){.current = &current, .log = &access_log, .usage = usage};
 }
 
+static uint32_t house_count; /* of packages/city/; 0: there is none */
+
 static void set_up(unsigned worker_count)
 {
     struct err err;
     signal(SIGPIPE, SIG_IGN);
     served_open(&served);
+    if (house_count > 0) {
+        city_open_of(&served, house_count);
+    }
     snprintf(log_path, sizeof log_path, "%s/access.log", served.root);
     const char *const paths[] = {served.packages};
     CHECK_OK(access_open(NULL, false, &everyone, &err), &err);
@@ -563,17 +568,20 @@ static void access_log__has_a_line_of_json_for_each_request(void)
 
 static void admin__tells_what_was_served_and_nothing_else(void)
 {
-    static char reply[16384];
+    static char reply[65536];
     set_up(2);
     for (int i = 0; i < 3; i++) {
         converse(LITERAL("GET " TILE_PATH " HTTP/1.1\r\n" HOST "\r\n"), reply, sizeof reply);
     }
     usleep(1300 * 1000); /* workers hand over what they counted once a second */
     ask_admin("GET /metrics HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
-    CHECK(strstr(reply, "\nstoreyd_requests_total{status=\"2xx\"} 3\n") != NULL);
-    CHECK(strstr(reply, "storeyd_package_requests_today{package=\"ours\",key=\"\"} 3\n") != NULL);
+    CHECK(strstr(reply, "\nstoreyd_requests_total{route=\"tiles\",status=\"2xx\"} 3\n") != NULL);
+    CHECK(strstr(reply,
+                 "storeyd_package_requests_today{package=\"ours\",key=\"\",status=\"2xx\"} 3\n") !=
+          NULL);
     ask_admin("GET /usage HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
-    CHECK(strstr(reply, "\"package\":\"ours\",\"key\":\"\",\"calls\":3,\"bytes\":60}") != NULL);
+    CHECK(strstr(reply, "\"package\":\"ours\",\"key\":\"\",\"calls\":3,\"bytes\":60,\"2xx\":3,") !=
+          NULL);
     ask_admin("GET /readyz HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
     CHECK(strncmp(reply, "HTTP/1.1 200", 12) == 0);
     ask_admin("GET /collections HTTP/1.1\r\n" HOST "\r\n", reply, sizeof reply);
@@ -675,7 +683,112 @@ static void replacing__disturbs_no_reader(void)
     tear_down();
 }
 
-CHECK_MAIN(CHECK_TEST(guard__refuses_what_proxies_may_read_in_another_way),
+/* ---- long answers ---- */
+
+/* Houses of an answer that is beyond what sockets hold. */
+enum { MANY = 20000, LONG_BYTES_MAX = 32 << 20 };
+
+/* Takes chunks apart in place; false when the last one is missing. */
+static bool join_chunks(char *text, size_t *out_size)
+{
+    char *from = strstr(text, "\r\n\r\n") + 4;
+    char *to = text;
+    for (;;) {
+        char *line = from;
+        const size_t size = strtoul(line, &from, 16);
+        if (from == line || strncmp(from, "\r\n", 2) != 0) {
+            return false;
+        }
+        from += 2;
+        if (size == 0) {
+            *out_size = (size_t)(to - text);
+            return strcmp(from, "\r\n") == 0;
+        }
+        memmove(to, from, size);
+        to += size;
+        from += size + 2;
+    }
+}
+
+/* A client that takes nothing of a long answer: others are served meanwhile, the
+ * package may be replaced and the catalogue with it, and the answer is whole. */
+static void long_answers__wait_for_their_client_alone(void)
+{
+    static const char page[] =
+        "GET /collections/city/items?limit=10000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
+    static const char tile[] = "GET " TILE_PATH " HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
+    char *reply = malloc(LONG_BYTES_MAX);
+    char small[8192];
+    bool is_closed;
+    struct err err;
+    house_count = MANY;
+    set_up(1);
+    house_count = 0;
+    const int fd = dial();
+    say(fd, page, sizeof page - 1);
+    struct timespec pause = {.tv_nsec = 300000000};
+    nanosleep(&pause, NULL);
+    converse(tile, sizeof tile - 1, small, sizeof small);
+    CHECK(strncmp(small, "HTTP/1.1 200", 12) == 0);
+
+    const char *const others[] = {served.plain};
+    const struct catalogue_options options = {.paths = others, .path_count = 1, .access = everyone};
+    struct catalogue *next;
+    CHECK_OK(catalogue_open(&options, NULL, NULL, NULL, &next, &err), &err);
+    catalogue_current_replace(&current, next);
+    http_wake(http);
+    nanosleep(&pause, NULL);
+    converse(tile, sizeof tile - 1, small, sizeof small);
+    CHECK(strncmp(small, "HTTP/1.1 404", 12) == 0);
+
+    size_t size = hear(fd, reply, LONG_BYTES_MAX, 2000, &is_closed);
+    close(fd);
+    CHECK(is_closed);
+    CHECK(strncmp(reply, "HTTP/1.1 200", 12) == 0);
+    CHECK(strstr(reply, "Transfer-Encoding: chunked") != NULL);
+    CHECK(size > 4 << 20);
+    CHECK(join_chunks(reply, &size));
+    reply[size] = '\0';
+    CHECK_EQ(count_of(reply, "\"type\":\"Feature\""), 10000);
+    CHECK(strstr(reply, "\"id\":\"H-9999\"") != NULL);
+    CHECK_TEXT(reply + size - 5, "}\n]}\n");
+    free(reply);
+    tear_down();
+    /* The log names the package, whose catalogue has gone. */
+}
+
+/* Gone in the middle, and gone before the first byte: nothing stays behind. */
+static void long_answers__may_be_left(void)
+{
+    static const char page[] = "GET /collections/city/items?limit=10000 HTTP/1.1\r\n" HOST "\r\n";
+    static const char head[] =
+        "HEAD /collections/city/items?limit=10000 HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
+    char some[4096];
+    bool is_closed;
+    house_count = MANY;
+    set_up(1);
+    house_count = 0;
+    for (int i = 0; i < 10; i++) {
+        const int fd = dial();
+        say(fd, page, sizeof page - 1);
+        if (i % 2 == 0) {
+            CHECK(recv(fd, some, sizeof some, 0) > 0);
+        }
+        close(fd);
+    }
+    const int fd = dial();
+    say(fd, head, sizeof head - 1);
+    hear(fd, some, sizeof some, 2000, &is_closed);
+    CHECK(is_closed);
+    CHECK(strncmp(some, "HTTP/1.1 200", 12) == 0);
+    CHECK_TEXT(strstr(some, "\r\n\r\n"), "\r\n\r\n");
+    close(fd);
+    tear_down();
+}
+
+CHECK_MAIN(CHECK_TEST(long_answers__wait_for_their_client_alone),
+           CHECK_TEST(long_answers__may_be_left),
+           CHECK_TEST(guard__refuses_what_proxies_may_read_in_another_way),
            CHECK_TEST(heads__that_are_too_large_are_refused),
            CHECK_TEST(heads__of_every_length_are_answered),
            CHECK_TEST(keep_alive__serves_one_request_after_another),

@@ -17,11 +17,11 @@ static struct arena kept; /* of the last answer's tree */
 static struct response response;
 static const struct json_tree *body;
 
-static void set_up(void)
+static void set_up_of(uint32_t houses)
 {
     struct err err;
     served_open(&served);
-    city_open(&served);
+    city_open_of(&served, houses);
     const char *const paths[] = {served.packages};
     CHECK_OK(access_open(NULL, false, &everyone, &err), &err);
     const struct catalogue_options options = {.paths = paths, .path_count = 1, .access = everyone};
@@ -31,6 +31,11 @@ static void set_up(void)
     CHECK_OK(attributes_open(&attributes, &err), &err);
     arena_init(&memory, 64 << 20);
     arena_init(&kept, 64 << 20);
+}
+
+static void set_up(void)
+{
+    set_up_of(CITY_HOUSES);
 }
 
 static void tear_down(void)
@@ -206,6 +211,145 @@ static void flood__says_depth_and_storeys(void)
     get("flood?level=4&f=style", 200);
     CHECK(json_tree_find(body, "color") != NULL || json_tree_find(body, "show") != NULL);
     get("flood", 400);
+    tear_down();
+}
+
+static void flood__can_be_a_bit_a_house(void)
+{
+    char path[] = "/collections/city/flood";
+    const struct request request = {.method = MESSAGE_GET,
+                                    .path = text_of(path),
+                                    .query = text_of("level=1.5&f=bitset"),
+                                    .host = text_of("city.test")};
+    set_up();
+    answer(&request);
+    CHECK_EQ(response.status, 200);
+    CHECK_TEXT(response_find(&response, "Content-Type"), "application/octet-stream");
+    CHECK_EQ(response.bytes.size, 1);
+    CHECK_EQ(response.bytes.data[0], 3); /* H-0 and H-1 */
+    get("items?f=bitset", 400);
+    tear_down();
+}
+
+/* ---- long answers ---- */
+
+enum { MANY = 300 };
+
+/* All of an answer, the rest of it included; false when that could not be made. */
+static bool collect(struct buf *whole, size_t *part_count)
+{
+    struct buf part;
+    struct err err;
+    bool is_over = false;
+    bool ok = true;
+    buf_init(whole, 64 << 20);
+    buf_init(&part, 64 << 20);
+    buf_add(whole, response.bytes.data, response.bytes.size);
+    *part_count = 1;
+    while (ok && !is_over) {
+        buf_reset(&part);
+        ok = response.rest->more(response.rest, &part, &is_over, &err);
+        buf_add(whole, part.data, part.size);
+        *part_count += 1;
+    }
+    response.rest->close(response.rest);
+    buf_release(&part);
+    return ok;
+}
+
+static void ask_many(const char *query)
+{
+    const struct request request = {.method = MESSAGE_GET,
+                                    .path = text_of("/collections/city/items"),
+                                    .query = text_of(query),
+                                    .host = text_of("city.test")};
+    answer(&request);
+    CHECK_EQ(response.status, 200);
+}
+
+static void long_answers__are_made_in_parts(void)
+{
+    static const char *const queries[] = {"limit=10000", "limit=10000&f=attributes",
+                                          "limit=10000&sortby=-people"};
+    set_up_of(MANY);
+    ask_many("limit=128");
+    CHECK(response.rest == NULL);
+    CHECK(response_find(&response, "ETag") != NULL);
+    for (size_t i = 0; i < 3; i++) {
+        struct buf whole;
+        size_t part_count;
+        struct err err;
+        ask_many(queries[i]);
+        CHECK(response.rest != NULL);
+        CHECK(response_find(&response, "ETag") == NULL);
+        CHECK(response.bytes.size < 100000);
+        CHECK(collect(&whole, &part_count));
+        CHECK_EQ(part_count, (MANY + 63) / 64);
+        CHECK_OK(json_tree_read(buf_span(&whole), &kept, &body, &err), &err);
+        const struct json_tree *list = i == 1 ? body : json_tree_find(body, "features");
+        CHECK_EQ(list->child_count, MANY);
+        if (i != 1) {
+            CHECK_TEXT_IS(json_tree_find(json_tree_element(list, 299), "id")->text,
+                          i == 0 ? "H-299" : "H-0");
+            CHECK_TEXT(response_find(&response, "Content-Crs"),
+                       "<http://www.opengis.net/def/crs/OGC/0/CRS84h>");
+        }
+        buf_release(&whole);
+    }
+    ask_many("limit=10000&f=html"); /* a page for people is made at once */
+    CHECK(response.rest == NULL);
+    tear_down();
+}
+
+/* The package goes while an answer is under way: it ends, and not as if it were whole. */
+static void long_answers__fail_with_their_package(void)
+{
+    struct buf whole;
+    size_t part_count;
+    char path[192];
+    set_up_of(MANY);
+    ask_many("limit=10000");
+    CHECK(response.rest != NULL);
+    snprintf(path, sizeof path, "%s/city/features.idx", served.packages);
+    served_cut(path, 4096);
+    CHECK(!collect(&whole, &part_count));
+    CHECK_EQ(part_count, 2);
+    buf_release(&whole);
+    tear_down();
+}
+
+/* A turn has so much time for questions, and tiles are none. */
+static void questions__that_are_too_many_are_sent_away(void)
+{
+    uint64_t turn_ns = 0;
+    set_up();
+    const struct routes_context context = {.catalogue = catalogue,
+                                           .cache = cache,
+                                           .attributes = attributes,
+                                           .question_ns = 1000,
+                                           .turn_ns = &turn_ns};
+    const char *const paths[] = {"/collections/city/items", "/collections/city/flood",
+                                 "/collections/city/items/H-1", "/collections/city/queryables"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        const struct request request = {.method = MESSAGE_GET,
+                                        .path = text_of(paths[i]),
+                                        .query = text_of(i == 1 ? "level=1" : NULL),
+                                        .host = text_of("city.test")};
+        turn_ns = 0;
+        routes_answer(&context, &request, &memory, &response);
+        CHECK_EQ(response.status, 200);
+        CHECK(turn_ns > 1000);
+        routes_answer(&context, &request, &memory, &response);
+        CHECK_EQ(response.status, 503);
+        CHECK(response.is_shed);
+        CHECK(response_find(&response, "Retry-After") != NULL);
+        CHECK_TEXT(response.package, "city");
+    }
+    const struct request tile = {.method = MESSAGE_GET,
+                                 .path = text_of("/collections/city/3dtiles/" SERVED_TILE),
+                                 .host = text_of("city.test")};
+    routes_answer(&context, &tile, &memory, &response);
+    CHECK_EQ(response.status, 200);
     tear_down();
 }
 
@@ -387,7 +531,10 @@ static void memory__that_runs_out_is_503(void)
 CHECK_MAIN(CHECK_TEST(questions__are_answered_with_the_right_features),
            CHECK_TEST(pages__follow_their_links_to_the_end),
            CHECK_TEST(one_item__has_its_attributes_and_its_tile),
-           CHECK_TEST(flood__says_depth_and_storeys),
+           CHECK_TEST(flood__says_depth_and_storeys), CHECK_TEST(flood__can_be_a_bit_a_house),
+           CHECK_TEST(long_answers__are_made_in_parts),
+           CHECK_TEST(long_answers__fail_with_their_package),
+           CHECK_TEST(questions__that_are_too_many_are_sent_away),
            CHECK_TEST(posts__ask_what_is_too_long_for_an_address),
            CHECK_TEST(bad_questions__are_told_what_is_wrong),
            CHECK_TEST(answers__come_in_every_form_and_system),
