@@ -35,6 +35,7 @@ struct measuring {
     double slack_m;   /* what distances are right to */
     double tolerance_m;
     double relative;
+    uint32_t last; /* the face that a bound came from last, or UINT32_MAX: neighbours share it */
     size_t steps;
     size_t steps_max;
 };
@@ -103,6 +104,20 @@ static double enough(const struct measuring *m)
     return m->lower_m * (1 + m->relative) + m->tolerance_m;
 }
 
+/* The largest distance of the part's corners to one face; at least `limit` when
+ * it is no less than that. */
+static double distance_to_one(const struct measuring *m, const struct part *part, uint32_t face,
+                              double limit)
+{
+    double most = 0;
+    for (int k = 0; k < 3 && most < limit; k++) {
+        most = larger(most, part->nearest[k] == face
+                                ? part->distances[k]
+                                : nearest_distance(m->target, part->corners[k], face));
+    }
+    return most;
+}
+
 /*
  * The smallest of the bounds that hold for a part:
  *
@@ -110,7 +125,7 @@ static double enough(const struct measuring *m)
  *   corner of the part;
  *   from one corner: distance grows by no more than one moves.
  */
-static double bound_of(const struct measuring *m, const struct part *part)
+static double bound_of(struct measuring *m, const struct part *part)
 {
     double bound = INFINITY;
     for (int i = 0; i < 3; i++) {
@@ -120,20 +135,17 @@ static double bound_of(const struct measuring *m, const struct part *part)
         const double reached = part->distances[i] + (one > two ? one : two);
         bound = reached < bound ? reached : bound;
     }
+    if (bound > enough(m) && m->last != UINT32_MAX) {
+        bound = smaller(bound, distance_to_one(m, part, m->last, bound));
+    }
     for (int i = 0; i < 3 && bound > enough(m); i++) {
-        if (i > 0 && part->nearest[i] == part->nearest[i - 1]) {
-            continue;
+        const bool is_tried =
+            part->nearest[i] == m->last || (i > 0 && part->nearest[i] == part->nearest[i - 1]);
+        const double to_one = is_tried ? bound : distance_to_one(m, part, part->nearest[i], bound);
+        if (to_one < bound) {
+            bound = to_one;
+            m->last = part->nearest[i];
         }
-        double to_one = part->distances[i];
-        for (int k = 0; k < 3 && to_one < bound; k++) {
-            if (part->nearest[k] != part->nearest[i]) {
-                const double away = nearest_distance(m->target, part->corners[k], part->nearest[i]);
-                to_one = away > to_one ? away : to_one;
-            } else if (part->distances[k] > to_one) {
-                to_one = part->distances[k];
-            }
-        }
-        bound = to_one < bound ? to_one : bound;
     }
     return bound;
 }
@@ -153,6 +165,7 @@ static double bound_from_middle(struct measuring *m, struct part *part)
         to_one = larger(to_one, nearest_distance(m->target, c[i], part->below));
         reach = larger(reach, vec3_distance(middle, c[i]));
     }
+    m->last = part->below;
     return smaller(to_one, distance + reach);
 }
 
@@ -326,7 +339,9 @@ static bool measure_corners(struct measuring *m, const struct deviation_surface 
     for (uint32_t i = 0; i < 3 * from->triangle_count; i++) {
         const uint32_t point = shape->corners[3 * (size_t)from->triangles[i / 3] + i % 3];
         if (distances[point] < 0) {
-            distances[point] = nearest_find(m->target, shape->points[point], &hint);
+            distances[point] = nearest_has_corner(m->target, shape->points[point], &hint)
+                                   ? 0
+                                   : nearest_find(m->target, shape->points[point], &hint);
             m->lower_m = distances[point] > m->lower_m ? distances[point] : m->lower_m;
             nearest[point] = hint;
         }
@@ -344,6 +359,7 @@ static bool measure_one_way(struct measuring *m, const struct deviation_surface 
     double *distances = NULL;
     uint32_t *nearest = NULL;
     m->target = to->nearest;
+    m->last = UINT32_MAX;
     m->slack_m = larger(m->slack_m, nearest_slack_m(to->nearest));
     if (!measure_corners(m, from, scratch, &distances, &nearest, err)) {
         return false;

@@ -2,6 +2,7 @@
 #include "tiler/nearest.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum { TRIED_ONE_BY_ONE = 12, LEAF_FACES = 4, STACK_MAX = 64 };
 
@@ -15,10 +16,16 @@ static const double EDGE_M = 1e-6;
 /* How many of the faces before it a triangle is offered to. */
 enum { JOIN_WINDOW = 12 };
 
-struct box_node {
+/* A part of the tree: a node, or a range of at most LEAF_FACES faces. */
+struct branch {
     struct box3 box;
-    uint32_t first; /* of a leaf: face; else: the left child, the right one follows it */
-    uint32_t count; /* of a leaf; 0 for others */
+    uint32_t first; /* of a range: face; else: node */
+    uint32_t count; /* of a range; 0 for a node */
+};
+
+/* Both parts side by side: which is nearer is asked of both at once. */
+struct box_node {
+    struct branch parts[2];
 };
 
 /* The sine between two sides below which rounding would turn the plane by more
@@ -40,8 +47,11 @@ struct nearest {
     uint32_t face_count;
     struct vec3 *corners;
     uint32_t corner_count;
+    uint32_t *face_of;      /* per corner */
     struct box_node *nodes; /* NULL: tried one by one */
     uint32_t node_count;
+    uint32_t *table; /* corner + 1 by its position; the first of those at one place */
+    uint32_t table_room;
     double slack_m;
 };
 
@@ -334,26 +344,70 @@ static void select_middle(struct face *faces, uint32_t count, uint32_t at, int a
     }
 }
 
-/* Makes the node `index` of a range of faces, and all below it. */
-static void build_node(struct nearest *nearest, uint32_t index, uint32_t first, uint32_t count)
+/* The branch for a range of faces, and all nodes below it. */
+static struct branch make_branch(struct nearest *nearest, uint32_t first, uint32_t count)
 {
-    struct box_node *node = &nearest->nodes[index];
     struct face *faces = nearest->faces + first;
-    node->box = box_of(faces, count);
+    struct branch made = {.box = box_of(faces, count), .first = first, .count = count};
     if (count <= LEAF_FACES) {
-        node->first = first;
-        node->count = count;
-        return;
+        return made;
     }
     const uint32_t half = count / 2;
-    select_middle(faces, count, half, longest_side(node->box));
-    const uint32_t left = nearest->node_count;
-    nearest->node_count += 2;
-    node->first = left;
-    node->count = 0;
+    select_middle(faces, count, half, longest_side(made.box));
+    made.first = nearest->node_count++;
+    made.count = 0;
     /* Depth is log2 of the count: halves are equal. */
-    build_node(nearest, left, first, half);
-    build_node(nearest, left + 1, first + half, count - half);
+    nearest->nodes[made.first].parts[0] = make_branch(nearest, first, half);
+    nearest->nodes[made.first].parts[1] = make_branch(nearest, first + half, count - half);
+    return made;
+}
+
+/* ---- corners by their position ---- */
+
+static uint32_t slot_of(const struct nearest *nearest, struct vec3 p)
+{
+    /* -0 is 0. */
+    const double places[3] = {p.x + 0.0, p.y + 0.0, p.z + 0.0};
+    uint64_t bits[3];
+    memcpy(bits, places, sizeof bits);
+    uint64_t hash = bits[0] * 0x9E3779B97F4A7C15u;
+    hash = (hash ^ hash >> 32 ^ bits[1]) * 0xBF58476D1CE4E5B9u;
+    hash = (hash ^ hash >> 32 ^ bits[2]) * 0x94D049BB133111EBu;
+    return (uint32_t)(hash >> 32) & (nearest->table_room - 1);
+}
+
+/* Where a corner stands in the table, or would. */
+static uint32_t *find_slot(const struct nearest *nearest, struct vec3 point)
+{
+    uint32_t slot = slot_of(nearest, point);
+    while (nearest->table[slot] != 0 &&
+           !same_point(nearest->corners[nearest->table[slot] - 1], point)) {
+        slot = (slot + 1) & (nearest->table_room - 1);
+    }
+    return &nearest->table[slot];
+}
+
+static bool fill_table(struct nearest *nearest, struct arena *arena, struct err *err)
+{
+    uint64_t room = 16;
+    while (room < 2 * (uint64_t)nearest->corner_count) {
+        room *= 2;
+    }
+    nearest->table = arena_array(arena, uint32_t, room);
+    nearest->face_of = arena_array(arena, uint32_t, nearest->corner_count);
+    if (nearest->table == NULL || nearest->face_of == NULL) {
+        return arena_full(arena, err);
+    }
+    nearest->table_room = (uint32_t)room;
+    for (uint32_t f = 0; f < nearest->face_count; f++) {
+        const struct face *face = &nearest->faces[f];
+        for (uint32_t i = 0; i < face->count; i++) {
+            uint32_t *slot = find_slot(nearest, nearest->corners[face->first + i]);
+            *slot = *slot == 0 ? face->first + i + 1 : *slot;
+            nearest->face_of[face->first + i] = f;
+        }
+    }
+    return true;
 }
 
 bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, struct arena *arena,
@@ -371,12 +425,14 @@ bool nearest_build(const struct nearest_triangle *triangles, uint32_t count, str
     }
     make_faces(nearest, triangles, count);
     if (nearest->face_count > TRIED_ONE_BY_ONE) {
-        nearest->nodes = arena_array(arena, struct box_node, 2 * (size_t)nearest->face_count);
+        nearest->nodes = arena_array(arena, struct box_node, nearest->face_count);
         if (nearest->nodes == NULL) {
             return arena_full(arena, err);
         }
-        nearest->node_count = 1;
-        build_node(nearest, 0, 0, nearest->face_count);
+        make_branch(nearest, 0, nearest->face_count);
+    }
+    if (!fill_table(nearest, arena, err)) {
+        return false;
     }
     *out = nearest;
     return true;
@@ -394,26 +450,37 @@ static void try_range(const struct nearest *nearest, struct vec3 point, uint32_t
     }
 }
 
+struct waiting {
+    double square;
+    const struct branch *branch;
+};
+
 static void descend(const struct nearest *nearest, struct vec3 point, double *best2, uint32_t *best)
 {
-    uint32_t stack[STACK_MAX];
+    struct waiting stack[STACK_MAX];
     int depth = 0;
-    stack[depth++] = 0;
-    while (depth > 0) {
-        const struct box_node *node = &nearest->nodes[stack[--depth]];
-        if (square_to_box(point, &node->box) >= *best2) {
-            continue;
-        }
-        if (node->count > 0) {
-            try_range(nearest, point, node->first, node->count, best2, best);
-            continue;
-        }
-        const double left = square_to_box(point, &nearest->nodes[node->first].box);
-        const double right = square_to_box(point, &nearest->nodes[node->first + 1].box);
-        const uint32_t nearer = left <= right ? 0 : 1;
+    const struct box_node *node = &nearest->nodes[0];
+    for (;;) {
+        const double one = square_to_box(point, &node->parts[0].box);
+        const double two = square_to_box(point, &node->parts[1].box);
+        const int nearer = one <= two ? 0 : 1;
         assert(depth + 2 <= STACK_MAX);
-        stack[depth++] = node->first + 1 - nearer;
-        stack[depth++] = node->first + nearer;
+        stack[depth++] = (struct waiting){nearer == 0 ? two : one, &node->parts[1 - nearer]};
+        stack[depth++] = (struct waiting){nearer == 0 ? one : two, &node->parts[nearer]};
+        for (node = NULL; node == NULL;) {
+            if (depth == 0) {
+                return;
+            }
+            const struct waiting next = stack[--depth];
+            if (next.square >= *best2) {
+                continue;
+            }
+            if (next.branch->count == 0) {
+                node = &nearest->nodes[next.branch->first];
+            } else {
+                try_range(nearest, point, next.branch->first, next.branch->count, best2, best);
+            }
+        }
     }
 }
 
@@ -433,4 +500,14 @@ double nearest_find(const struct nearest *nearest, struct vec3 point, uint32_t *
     }
     *io_face = best;
     return sqrt(best2);
+}
+
+bool nearest_has_corner(const struct nearest *nearest, struct vec3 point, uint32_t *out_face)
+{
+    const uint32_t corner = *find_slot(nearest, point);
+    if (corner == 0) {
+        return false;
+    }
+    *out_face = nearest->face_of[corner - 1];
+    return true;
 }

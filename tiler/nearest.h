@@ -40,6 +40,10 @@ ERR_CHECKED bool nearest_build(const struct nearest_triangle *triangles, uint32_
  */
 double nearest_find(const struct nearest *nearest, struct vec3 point, uint32_t *io_face);
 
+/* Whether a face has a corner exactly there, and which: distance 0, without a
+ * search. */
+bool nearest_has_corner(const struct nearest *nearest, struct vec3 point, uint32_t *out_face);
+
 /* The distance to one face, by that number. */
 double nearest_distance(const struct nearest *nearest, struct vec3 point, uint32_t face);
 
