@@ -265,36 +265,59 @@ struct square {
 enum { SQUARES_MAX = 1024, SQUARES_FIRST = 8 };
 static const double WIDTH_SHARE = 0.1;
 
-/* From a point to the nearest edge; negative outside. */
-static double depth_of(const struct ring_set *plan, struct vec2 p)
+/* An edge of a plan, ready to be asked many times. */
+struct plan_edge {
+    struct vec2 from;
+    struct vec2 along;
+    double to_y;
+    double per_length2; /* 0 for a point */
+};
+
+static uint32_t list_plan_edges(const struct ring_set *plan, struct plan_edge *out)
 {
-    double best2 = INFINITY;
-    bool is_inside = false;
+    uint32_t edge_count = 0;
     for (uint32_t r = 0; r < plan->ring_count; r++) {
         const uint32_t start = ring_start(plan, r);
         const uint32_t count = plan->ends[r] - start;
         const struct vec2 *points = plan->points + start;
-        is_inside = is_inside != ring_holds(points, count, p);
         for (uint32_t i = 0; i < count; i++) {
             const struct vec2 a = points[i];
             const struct vec2 b = points[i + 1 == count ? 0 : i + 1];
-            const double dx = b.x - a.x;
-            const double dy = b.y - a.y;
-            const double length2 = dx * dx + dy * dy;
-            const double t = length2 > 0 ? ((p.x - a.x) * dx + (p.y - a.y) * dy) / length2 : 0;
-            const double s = t < 0 ? 0 : t > 1 ? 1 : t;
-            const double x = p.x - a.x - s * dx;
-            const double y = p.y - a.y - s * dy;
-            best2 = fmin(best2, x * x + y * y);
+            const struct vec2 along = {b.x - a.x, b.y - a.y};
+            const double length2 = along.x * along.x + along.y * along.y;
+            out[edge_count++] = (struct plan_edge){a, along, b.y, length2 > 0 ? 1 / length2 : 0};
         }
+    }
+    return edge_count;
+}
+
+/* From a point to the nearest edge; negative outside. */
+static double depth_of(const struct plan_edge *edges, uint32_t count, struct vec2 p)
+{
+    double best2 = INFINITY;
+    bool is_inside = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct plan_edge *edge = &edges[i];
+        const double x = p.x - edge->from.x;
+        const double y = p.y - edge->from.y;
+        const double t = (x * edge->along.x + y * edge->along.y) * edge->per_length2;
+        const double s = t < 0 ? 0 : t > 1 ? 1 : t;
+        const double off_x = x - s * edge->along.x;
+        const double off_y = y - s * edge->along.y;
+        const double own2 = off_x * off_x + off_y * off_y;
+        best2 = own2 < best2 ? own2 : best2;
+        /* The ray to the right crosses it. */
+        const bool is_across = (p.y < edge->from.y) != (p.y < edge->to_y);
+        const double side = edge->along.x * y - edge->along.y * x;
+        is_inside = is_inside != (is_across && (side > 0) == (edge->along.y > 0));
     }
     return is_inside ? sqrt(best2) : -sqrt(best2);
 }
 
-static struct square square_at(const struct ring_set *plan, struct vec2 middle, double half_m,
-                               double *io_best_m)
+static struct square square_at(const struct plan_edge *edges, uint32_t count, struct vec2 middle,
+                               double half_m, double *io_best_m)
 {
-    const double depth_m = depth_of(plan, middle);
+    const double depth_m = depth_of(edges, count, middle);
     *io_best_m = fmax(*io_best_m, depth_m);
     return (struct square){middle, half_m, depth_m + half_m * sqrt(2)};
 }
@@ -309,9 +332,11 @@ bool footprint_width_m(const struct ring_set *plan, struct arena *scratch, doubl
     }
     const struct arena_mark mark = arena_mark(scratch);
     struct square *squares = arena_array(scratch, struct square, SQUARES_MAX);
-    if (squares == NULL) {
+    struct plan_edge *edges = arena_array(scratch, struct plan_edge, point_count);
+    if (squares == NULL || edges == NULL) {
         return arena_full(scratch, err);
     }
+    const uint32_t edge_count = list_plan_edges(plan, edges);
     struct box3 box = box3_empty();
     for (uint32_t i = 0; i < point_count; i++) {
         box3_add(&box, (struct vec3){plan->points[i].x, plan->points[i].y, 0});
@@ -322,7 +347,7 @@ bool footprint_width_m(const struct ring_set *plan, struct arena *scratch, doubl
     uint32_t count = 0;
     for (double y = box.min.y + half_m; y < box.max.y + half_m; y += 2 * half_m) {
         for (double x = box.min.x + half_m; x < box.max.x + half_m; x += 2 * half_m) {
-            squares[count++] = square_at(plan, (struct vec2){x, y}, half_m, &best_m);
+            squares[count++] = square_at(edges, edge_count, (struct vec2){x, y}, half_m, &best_m);
         }
     }
     double settled_m = 0;
@@ -337,7 +362,7 @@ bool footprint_width_m(const struct ring_set *plan, struct arena *scratch, doubl
         for (int i = 0; i < 4; i++) {
             const struct vec2 middle = {square.middle.x + (i & 1 ? quarter_m : -quarter_m),
                                         square.middle.y + (i & 2 ? quarter_m : -quarter_m)};
-            squares[count++] = square_at(plan, middle, quarter_m, &best_m);
+            squares[count++] = square_at(edges, edge_count, middle, quarter_m, &best_m);
         }
     }
     arena_reset(scratch, mark);
