@@ -183,22 +183,22 @@ static bool add_thinned(struct chain *chain, const struct record *record, const 
                         struct arena *tile, struct arena *scratch, struct err *err)
 {
     const size_t step_count = sizeof thin_steps / sizeof thin_steps[0];
-    for (size_t i = 0; full->triangle_count >= THIN_TRIANGLES_MIN && i < step_count; i++) {
+    const struct arena_mark mark = arena_mark(scratch);
+    struct thin thin;
+    bool ok = true;
+    thin_init(&thin, full, scratch);
+    for (size_t i = 0; ok && full->triangle_count >= THIN_TRIANGLES_MIN && i < step_count; i++) {
         struct shape shape;
         struct err made;
-        if (!thin_make(full, thin_steps[i] * chain->dropped_error_m, tile, scratch, &shape,
+        if (!thin_next(&thin, thin_steps[i] * chain->dropped_error_m, tile, scratch, &shape,
                        &made)) {
-            if (!skip_unless_fatal(false, &made, err)) {
-                return false;
-            }
-            continue;
-        }
-        if (is_worth(chain, &shape, THIN_WORTH) &&
-            !add_version(chain, record, full, &shape, OF_SOURCE, tile, scratch, err)) {
-            return false;
+            ok = skip_unless_fatal(false, &made, err);
+        } else if (is_worth(chain, &shape, THIN_WORTH)) {
+            ok = add_version(chain, record, full, &shape, OF_SOURCE, tile, scratch, err);
         }
     }
-    return true;
+    arena_reset(scratch, mark);
+    return ok;
 }
 
 /* The source's levels from `least` up to below `most`, fine to coarse; unknown

@@ -65,9 +65,13 @@ static int compare_sides(const void *a, const void *b)
     return left->corner < right->corner ? -1 : left->corner > right->corner;
 }
 
+/* Only what has fittings or small pieces asks for them. */
 static bool list_sides(struct dropping *d, struct err *err)
 {
     const struct shape *full = d->full;
+    if (d->sides != NULL) {
+        return true;
+    }
     d->side_count = 3 * (size_t)full->triangle_count;
     d->sides = arena_array(d->scratch, struct side, d->side_count);
     if (d->sides == NULL) {
@@ -164,14 +168,15 @@ static bool flatten_patches(struct dropping *d, struct err *err)
 {
     const struct shape *full = d->full;
     bool has_fittings = false;
+    d->face_of = full->triangle_faces;
     for (uint32_t f = 0; f < full->face_count; f++) {
         has_fittings = has_fittings || is_fitting(full->faces[f].kind);
     }
-    if (!find_patches(d, err)) {
-        return false;
-    }
     if (!has_fittings) {
         return true;
+    }
+    if (!list_sides(d, err) || !find_patches(d, err)) {
+        return false;
     }
     struct host *hosts = arena_array(d->scratch, struct host, full->triangle_count);
     struct box3 *boxes = arena_array(d->scratch, struct box3, full->triangle_count);
@@ -338,7 +343,7 @@ static bool drop_pieces(struct dropping *d, struct err *err)
     if (count == 0) {
         return true;
     }
-    if (!list_open_edges(d, &edges, err)) {
+    if (!list_sides(d, err) || !list_open_edges(d, &edges, err)) {
         return false;
     }
     cluster_smalls(smalls, count);
@@ -482,7 +487,7 @@ bool parts_drop(const struct shape *full, double size_m, const uint8_t *is_locke
         .full = full, .size_m = size_m, .is_locked = is_locked, .scratch = scratch};
     struct shape made = *full;
     uint32_t *sources = NULL;
-    const bool ok = list_sides(&d, err) && flatten_patches(&d, err) && drop_pieces(&d, err) &&
+    const bool ok = flatten_patches(&d, err) && drop_pieces(&d, err) &&
                     (d.count == 0 || make_shape(&d, out_arena, &made, &sources, err));
     arena_reset(scratch, mark);
     if (ok) {

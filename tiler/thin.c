@@ -10,41 +10,56 @@
  * lose their pictures; those that keep them may be this much larger. */
 static const double PICTURE_WORTH = 2;
 
-static bool collapse(const struct shape *full, double error_m, bool keeps_uvs,
-                     struct arena *out_arena, struct arena *scratch, struct shape *out,
-                     struct err *err)
+void thin_init(struct thin *thin, const struct shape *full, struct arena *arena)
 {
-    const struct arena_mark mark = arena_mark(scratch);
-    struct collapse *collapse;
-    bool ok = collapse_open(full, NULL, keeps_uvs, scratch, &collapse, err);
-    if (ok) {
-        collapse_run(collapse, error_m, 0);
-        ok = collapse_shape(collapse, out_arena, scratch, out, NULL, err);
-    }
-    arena_reset(scratch, mark);
-    return ok;
+    *thin = (struct thin){.base = *full, .arena = arena};
 }
 
-bool thin_make(const struct shape *full, double error_m, struct arena *out_arena,
-               struct arena *scratch, struct shape *out, struct err *err)
+/* The collapses that are under way were of a base with more parts. */
+static bool drop_parts(struct thin *thin, double error_m, struct arena *out_arena, struct err *err)
 {
-    assert(error_m > 0);
     struct shape large;
-    struct shape thin;
-    struct shape plain;
-    uint32_t dropped_count;
-    if (!parts_drop(full, error_m, NULL, out_arena, scratch, &large, NULL, &dropped_count, err) ||
-        !collapse(&large, error_m, true, out_arena, scratch, &thin, err)) {
+    uint32_t count;
+    if (!parts_drop(&thin->base, error_m, NULL, out_arena, thin->arena, &large, NULL, &count,
+                    err)) {
         return false;
     }
-    if (large.uvs != NULL) {
-        if (!collapse(&large, error_m, false, out_arena, scratch, &plain, err)) {
+    if (count > 0) {
+        thin->base = large;
+        thin->cut = NULL;
+        thin->plain = NULL;
+    }
+    return true;
+}
+
+static bool go_on(struct thin *thin, struct collapse **io, bool keeps_uvs, double error_m,
+                  struct err *err)
+{
+    if (*io == NULL && !collapse_open(&thin->base, NULL, keeps_uvs, thin->arena, io, err)) {
+        return false;
+    }
+    collapse_run(*io, error_m, 0);
+    return true;
+}
+
+bool thin_next(struct thin *thin, double error_m, struct arena *out_arena, struct arena *scratch,
+               struct shape *out, struct err *err)
+{
+    assert(error_m > thin->error_m);
+    thin->error_m = error_m;
+    if (!drop_parts(thin, error_m, out_arena, err) ||
+        !go_on(thin, &thin->cut, true, error_m, err)) {
+        return false;
+    }
+    const struct collapse *best = thin->cut;
+    if (thin->base.uvs != NULL) {
+        if (!go_on(thin, &thin->plain, false, error_m, err)) {
             return false;
         }
-        if (thin.triangle_count > PICTURE_WORTH * plain.triangle_count) {
-            thin = plain;
+        if (collapse_triangle_count(thin->cut) >
+            PICTURE_WORTH * collapse_triangle_count(thin->plain)) {
+            best = thin->plain;
         }
     }
-    *out = thin;
-    return true;
+    return collapse_shape(best, out_arena, scratch, out, NULL, err);
 }
