@@ -2,6 +2,8 @@
 #include "formats/citygml_internal.h"
 #include "formats/number.h"
 
+enum { POINTS_AT_ONCE = 32 };
+
 /* ---- the model's coordinate systems ---- */
 
 uint32_t citygml_srs(struct citygml_scan *scan, struct text name)
@@ -361,13 +363,17 @@ static void fail_coords(struct citygml_scan *scan, const struct citygml_frame *f
     citygml_member_fail(scan, frame->object, &err);
 }
 
-/* Adds the numbers of a text to `points`, as points of 3. */
+/* Adds the numbers of a text to `points`, as points of 3: some at a time, for
+ * each addition has its price. */
 static bool add_points(struct citygml_scan *scan, const struct citygml_frame *frame,
                        struct text text, struct buf *points)
 {
     const size_t dimension = frame->dimension;
     const size_t before = points->size;
+    double some[POINTS_AT_ONCE][3];
+    size_t some_count = 0;
     double point[3] = {0, 0, 0};
+    size_t have = 0; /* numbers of the point */
     size_t count = 0;
     const char *at = text.data;
     const char *end = text.data + text.size;
@@ -378,8 +384,7 @@ static bool add_points(struct citygml_scan *scan, const struct citygml_frame *fr
         if (at == end) {
             break;
         }
-        const size_t size =
-            number_read((struct text){at, (size_t)(end - at)}, &point[count % dimension]);
+        const size_t size = number_read((struct text){at, (size_t)(end - at)}, &point[have]);
         if (size == 0 || (at + size < end && !is_blank(at[size]))) {
             points->size = before;
             fail_coords(scan, frame, "a coordinate that is no number", count + 1,
@@ -388,11 +393,19 @@ static bool add_points(struct citygml_scan *scan, const struct citygml_frame *fr
         }
         at += size;
         count++;
-        if (count % dimension == 0 && !citygml_scan_add(scan, points, point, sizeof point)) {
-            return false;
+        if (++have < dimension) {
+            continue;
+        }
+        have = 0;
+        memcpy(some[some_count++], point, sizeof point);
+        if (some_count == POINTS_AT_ONCE) {
+            some_count = 0;
+            if (!citygml_scan_add(scan, points, some, sizeof some)) {
+                return false;
+            }
         }
     }
-    if (count % dimension != 0) {
+    if (have != 0) {
         points->size = before;
         fail_coords(scan, frame,
                     dimension == 3 ? "the number of coordinates is not a multiple of 3"
@@ -400,7 +413,7 @@ static bool add_points(struct citygml_scan *scan, const struct citygml_frame *fr
                     count, text);
         return false;
     }
-    return true;
+    return some_count == 0 || citygml_scan_add(scan, points, some, some_count * sizeof some[0]);
 }
 
 void citygml_coords_end(struct citygml_scan *scan, struct citygml_frame *frame)

@@ -8,14 +8,67 @@ enum { WINDOW_BYTES = 256 * 1024, GIVE_BACK_BYTES = 4 * 1024 * 1024 };
 /* So much without an end of a member, and members are not what they seem. */
 enum { UNCUT_BYTES_MAX = 4 * 1024 * 1024 };
 
+/* ---- looking for words ---- */
+
+enum { LANE_COUNT = 16 };
+
+typedef uint8_t lanes __attribute__((vector_size(LANE_COUNT)));
+
+static lanes load_lanes(const uint8_t *at)
+{
+    lanes loaded;
+    memcpy(&loaded, at, sizeof loaded);
+    return loaded;
+}
+
+/* The rarest letter of a word in this text is a capital one. */
+static size_t rare_letter(struct text word)
+{
+    for (size_t i = 1; i < word.size; i++) {
+        if (word.data[i] >= 'A' && word.data[i] <= 'Z') {
+            return i;
+        }
+    }
+    return word.size - 1;
+}
+
+/* memmem(), sixteen places at once: where three letters of the word fit, all of
+ * it is compared. Several times as fast on tags and numbers, which look alike. */
+static const uint8_t *find_word(const uint8_t *at, const uint8_t *end, struct text word)
+{
+    const size_t rare = rare_letter(word);
+    if (word.size < 3) {
+        return memmem(at, (size_t)(end - at), word.data, word.size);
+    }
+    const lanes first = (lanes){0} + (uint8_t)word.data[0];
+    const lanes before = (lanes){0} + (uint8_t)word.data[rare - 1];
+    const lanes capital = (lanes){0} + (uint8_t)word.data[rare];
+    for (; (size_t)(end - at) >= word.size + LANE_COUNT; at += LANE_COUNT) {
+        const lanes fits =
+            (lanes)((load_lanes(at + rare) == capital) & (load_lanes(at + rare - 1) == before) &
+                    (load_lanes(at) == first));
+        uint64_t halves[2];
+        memcpy(halves, &fits, sizeof halves);
+        if ((halves[0] | halves[1]) == 0) {
+            continue;
+        }
+        for (int i = 0; i < LANE_COUNT; i++) {
+            if (memcmp(at + i, word.data, word.size) == 0) {
+                return at + i;
+            }
+        }
+    }
+    return memmem(at, (size_t)(end - at), word.data, word.size);
+}
+
 uint64_t citygml_search(const struct citygml *reader, uint64_t from, uint64_t to, struct text word)
 {
     if (from >= to || word.size == 0) {
         return to;
     }
-    const uint8_t *begin = reader->bytes.data + from;
-    const uint8_t *found = memmem(begin, (size_t)(to - from), word.data, word.size);
-    return found == NULL ? to : (uint64_t)(found - reader->bytes.data);
+    const uint8_t *bytes = reader->bytes.data;
+    const uint8_t *found = find_word(bytes + from, bytes + to, word);
+    return found == NULL ? to : (uint64_t)(found - bytes);
 }
 
 /* Pages that were only looked through. */

@@ -105,12 +105,21 @@ static uint64_t hash_point(const double point[3])
     return hash ^ hash >> 32;
 }
 
+/* Bit by bit: three numbers are too few for a call of memcmp(). */
+static bool same_point(const double *a, const double *b)
+{
+    uint64_t left[3];
+    uint64_t right[3];
+    memcpy(left, a, sizeof left);
+    memcpy(right, b, sizeof right);
+    return ((left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2])) == 0;
+}
+
 static uint32_t *find_slot(uint32_t *slots, size_t count, const struct citygml_shape *shape,
                            const double point[3])
 {
     size_t at = (size_t)hash_point(point) & (count - 1);
-    while (slots[at] != 0 &&
-           memcmp(vertex_at(shape, slots[at] - 1), point, 3 * sizeof point[0]) != 0) {
+    while (slots[at] != 0 && !same_point(vertex_at(shape, slots[at] - 1), point)) {
         at = (at + 1) & (count - 1);
     }
     return &slots[at];

@@ -259,7 +259,7 @@ static int64_t find_written_exponent(struct text text)
     return is_negative ? -exponent : exponent;
 }
 
-double number_make(uint64_t digits, int64_t exponent10, bool is_cut, struct text text)
+static double make(uint64_t digits, int64_t exponent10, bool is_cut, struct text text)
 {
     const double low = make_from_digits(digits, exponent10);
     if (!is_cut) {
@@ -271,6 +271,11 @@ double number_make(uint64_t digits, int64_t exponent10, bool is_cut, struct text
         return low;
     }
     return round_exactly(low, text, find_written_exponent(text));
+}
+
+double number_make(uint64_t digits, int64_t exponent10, bool is_cut, struct text text)
+{
+    return make(digits, exponent10, is_cut, text);
 }
 
 /* ---- reading ---- */
@@ -320,6 +325,19 @@ static uint64_t value_of_eight(uint64_t eight)
     return (high + low) >> 32;
 }
 
+static bool is_four_digits(uint32_t four)
+{
+    return ((four & UINT32_C(0xF0F0F0F0)) |
+            ((four + UINT32_C(0x06060606)) & UINT32_C(0xF0F0F0F0)) >> 4) == UINT32_C(0x33333333);
+}
+
+static uint64_t value_of_four(uint32_t four)
+{
+    four -= UINT32_C(0x30303030);
+    four = four * 10 + (four >> 8);
+    return (uint64_t)(four & 0xFF) * 100 + (four >> 16 & 0xFF);
+}
+
 /* Digits with at most one point among them. More than DIGITS_MAX of them are
  * read again, with care. Returns where they end. */
 static size_t read_digits(struct text text, size_t at, struct digits *out, size_t *out_count)
@@ -340,6 +358,13 @@ static size_t read_digits(struct text text, size_t at, struct digits *out, size_
             }
             value = 100000000 * value + value_of_eight(eight);
             at += 8;
+        }
+        if (text.size - at >= 4) {
+            const uint32_t four = bytes_load_u32le((const uint8_t *)text.data + at);
+            if (is_four_digits(four)) {
+                value = 10000 * value + value_of_four(four);
+                at += 4;
+            }
         }
         while (is_digit(text, at)) {
             value = 10 * value + (uint64_t)(text.data[at++] - '0');
@@ -385,7 +410,7 @@ size_t number_read(struct text text, double *out)
         }
     }
     const struct text whole = {text.data, at};
-    const double value = number_make(digits.value, digits.exponent10, digits.is_cut, whole);
+    const double value = make(digits.value, digits.exponent10, digits.is_cut, whole);
     if (isinf(value)) {
         return 0;
     }
