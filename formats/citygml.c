@@ -136,6 +136,26 @@ static void close_reader(void *state)
     io_unmap(&reader->utf8_map);
 }
 
+/* URLs of compound systems have an ampersand in them. */
+static bool copy_unescaped(struct text text, struct arena *arena, struct text *out, struct err *err)
+{
+    static const char escaped[] = "&amp;";
+    char *copy = arena_array(arena, char, text.size + 1);
+    size_t size = 0;
+    if (copy == NULL) {
+        return arena_full(arena, err);
+    }
+    for (size_t i = 0; i < text.size; i++) {
+        copy[size++] = text.data[i];
+        if (text.size - i >= strlen(escaped) &&
+            memcmp(text.data + i, escaped, strlen(escaped)) == 0) {
+            i += strlen(escaped) - 1;
+        }
+    }
+    *out = (struct text){copy, size};
+    return true;
+}
+
 /* The first srsName of the file: that of the model's envelope, or where that
  * says nothing of its first object. */
 static bool find_crs(struct citygml *reader, struct err *err)
@@ -161,7 +181,7 @@ static bool find_crs(struct citygml *reader, struct err *err)
             const struct text name =
                 citygml_trim((struct text){text + i + 1, (size_t)(close - text) - i - 1});
             if (name.size > 0) {
-                return citygml_copy(name, reader->input.source, &reader->crs, err);
+                return copy_unescaped(name, reader->input.source, &reader->crs, err);
             }
         }
     }

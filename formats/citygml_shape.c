@@ -169,7 +169,7 @@ static bool use_point(struct citygml_shape *shape, const double raw[3], uint32_t
 }
 
 /* Systems in degrees that city models are published in: latitude first, but for
- * the last one. */
+ * CRS84 and what says "epsg.xml#4326". */
 static bool is_in_degrees(struct text crs, bool *out_longitude_first)
 {
     static const char *const codes[] = {"4326", "4979", "6697", "6668", "4490", "4258",
@@ -177,9 +177,9 @@ static bool is_in_degrees(struct text crs, bool *out_longitude_first)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         const size_t size = strlen(codes[i]);
         if (crs.size >= size && memcmp(crs.data + crs.size - size, codes[i], size) == 0) {
-            *out_longitude_first = codes[i][0] == 'C';
-            return crs.size == size || crs.data[crs.size - size - 1] == ':' ||
-                   crs.data[crs.size - size - 1] == '/' || *out_longitude_first;
+            const char before = crs.size == size ? ':' : crs.data[crs.size - size - 1];
+            *out_longitude_first = codes[i][0] == 'C' || before == '#';
+            return before == ':' || before == '/' || *out_longitude_first;
         }
     }
     return false;

@@ -396,8 +396,14 @@ static bool load_file(const struct source *source, const char *path, struct buf 
     struct stat info;
     const struct text folder = folder_of(text_of(source->path));
     const int length = snprintf(whole, sizeof whole, "%.*s%s", TEXT_ARGS(folder), path);
-    if (length < 0 || (size_t)length >= sizeof whole || stat(whole, &info) != 0 ||
-        !S_ISREG(info.st_mode)) {
+    if (length < 0 || (size_t)length >= sizeof whole) {
+        return true;
+    }
+    char other[PATH_MAX];
+    if (access(whole, F_OK) != 0 && io_find_any_case(whole, other, sizeof other)) {
+        memcpy(whole, other, sizeof whole);
+    }
+    if (stat(whole, &info) != 0 || !S_ISREG(info.st_mode)) {
         return true;
     }
     if (!io_map(whole, &map, err)) {

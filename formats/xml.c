@@ -236,8 +236,9 @@ static xmlEntityPtr find_entity(void *context, const xmlChar *name)
 
 /* ---- the parser ---- */
 
-/* Nothing may be looked up, and nothing is expanded but what always is. */
-enum { OPTIONS = XML_PARSE_HUGE | XML_PARSE_NONET | XML_PARSE_IGNORE_ENC };
+/* Nothing may be looked up. What is expanded is the five entities that always
+ * are: without XML_PARSE_NOENT "&amp;" in an attribute would come as "&#38;". */
+enum { OPTIONS = XML_PARSE_HUGE | XML_PARSE_NONET | XML_PARSE_IGNORE_ENC | XML_PARSE_NOENT };
 
 static void begin(struct xml *xml)
 {

@@ -125,7 +125,9 @@ static const char *code_of_urn(const char *text, struct arena *run)
     return join_code(words[first], words[count - 1], run);
 }
 
-/* http://www.opengis.net/def/crs/EPSG/0/4547, .../gml/srs/epsg.xml#4547. */
+/* http://www.opengis.net/def/crs/EPSG/0/4547, .../gml/srs/epsg.xml#4547. The
+ * latter is older than the rule that EPSG's order of axes holds: programs that
+ * write it put longitude first. */
 static const char *code_of_url(const char *text, struct arena *run)
 {
     if (!starts_with(text, "http://") && !starts_with(text, "https://")) {
@@ -133,7 +135,9 @@ static const char *code_of_url(const char *text, struct arena *run)
     }
     const char *hash = strstr(text, "epsg.xml#");
     if (hash != NULL) {
-        return join_code("EPSG", hash + strlen("epsg.xml#"), run);
+        const char *code = hash + strlen("epsg.xml#");
+        return strcmp(code, "4326") == 0 ? join_code("OGC", "CRS84", run)
+                                         : join_code("EPSG", code, run);
     }
     const char *path = strstr(text, "/def/crs/");
     if (path == NULL) {

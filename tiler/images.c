@@ -6,29 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "formats/base/io.h"
-#include "formats/zip.h"
+#include "tiler/image_place.h"
 #include "tiler/light.h"
 
-/* An image file beside its decoded pixels. */
-enum { FILE_BYTES_MAX = 1 << 30, PATH_BYTES_MAX = 4096 };
-
 #define TABLE_BYTES_MAX ((size_t)1 << 36)
-
-/* A zip that sources are in, with its members sorted by name. */
-struct archive {
-    struct io_map map;
-    struct arena arena;
-    const struct zip_member **members;
-    size_t member_count;
-};
-
-/* A source: not looked at, a plain file, or number + 1 of an archive. */
-enum { SOURCE_UNKNOWN, SOURCE_PLAIN };
-struct source_place {
-    uint32_t kind;
-    struct archive *archive;
-};
 
 struct entry {
     struct images_facts facts;
@@ -68,7 +49,7 @@ struct images {
     struct report *report;
     struct light_table light; /* not changed after images_open() */
     size_t cache_bytes;
-    struct buf sources; /* struct source_place each */
+    struct image_places places;
     struct buf entries; /* struct entry each */
     struct buf names;   /* struct name_slot each, a power of two */
     size_t name_count;
@@ -91,7 +72,7 @@ bool images_open(size_t cache_bytes, struct report *report, struct images **out,
     images->report = report;
     light_init(&images->light);
     images->cache_bytes = cache_bytes;
-    buf_init(&images->sources, TABLE_BYTES_MAX);
+    image_places_init(&images->places);
     buf_init(&images->entries, TABLE_BYTES_MAX);
     buf_init(&images->names, TABLE_BYTES_MAX);
     buf_init(&images->digests, TABLE_BYTES_MAX);
@@ -101,32 +82,15 @@ bool images_open(size_t cache_bytes, struct report *report, struct images **out,
     return true;
 }
 
-static void close_archive(struct archive *archive)
-{
-    struct arena arena = archive->arena; /* it lives in its own */
-    io_unmap(&archive->map);
-    arena_release(&arena);
-}
-
-static struct source_place *source_at(struct images *images, size_t i)
-{
-    return (struct source_place *)(void *)images->sources.data + i;
-}
-
 void images_close(struct images *images)
 {
     if (images == NULL) {
         return;
     }
-    for (size_t i = 0; i < images->sources.size / sizeof(struct source_place); i++) {
-        if (source_at(images, i)->archive != NULL) {
-            close_archive(source_at(images, i)->archive);
-        }
-    }
+    image_places_release(&images->places);
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         arena_release(&images->slots[i].arena);
     }
-    buf_release(&images->sources);
     buf_release(&images->entries);
     buf_release(&images->names);
     buf_release(&images->digests);
@@ -134,218 +98,6 @@ void images_close(struct images *images)
     pthread_mutex_destroy(&images->lock);
     struct arena arena = images->arena;
     arena_release(&arena);
-}
-
-/* ---- where sources are ---- */
-
-static int compare_members(const void *a, const void *b)
-{
-    const struct zip_member *const *left = a;
-    const struct zip_member *const *right = b;
-    return text_compare((*left)->name, (*right)->name);
-}
-
-static bool list_members(struct archive *archive, const struct zip *zip, struct err *err)
-{
-    archive->members = arena_alloc(&archive->arena, zip->member_count, sizeof archive->members[0],
-                                   _Alignof(void *));
-    if (archive->members == NULL) {
-        return arena_full(&archive->arena, err);
-    }
-    for (size_t i = 0; i < zip->member_count; i++) {
-        archive->members[i] = &zip->members[i];
-    }
-    archive->member_count = zip->member_count;
-    qsort(archive->members, archive->member_count, sizeof archive->members[0], compare_members);
-    return true;
-}
-
-/* NULL when the file is no zip (any more), which is no error here. */
-static struct archive *open_archive(const char *path)
-{
-    struct io_map map;
-    struct err err;
-    struct zip zip;
-    struct arena arena;
-    if (!io_map(path, &map, &err)) {
-        return NULL;
-    }
-    arena_init(&arena, TABLE_BYTES_MAX);
-    struct archive *archive = arena_array(&arena, struct archive, 1);
-    if (archive == NULL || map.bytes.size < 4 || memcmp(map.bytes.data, "PK", 2) != 0 ||
-        !zip_is_zip(map.bytes) || !zip_open(map.bytes, &arena, &zip, &err)) {
-        arena_release(&arena);
-        io_unmap(&map);
-        return NULL;
-    }
-    archive->map = map;
-    archive->arena = arena;
-    if (!list_members(archive, &zip, &err)) {
-        close_archive(archive);
-        return NULL;
-    }
-    return archive;
-}
-
-static bool find_source(struct images *images, uint32_t source, const char *path,
-                        struct archive **out, struct err *err)
-{
-    const size_t need = ((size_t)source + 1) * sizeof(struct source_place);
-    if (images->sources.size < need) {
-        buf_extend(&images->sources, need - images->sources.size);
-        if (!buf_finish(&images->sources, err)) {
-            return false;
-        }
-    }
-    struct source_place *place = source_at(images, source);
-    if (place->kind == SOURCE_UNKNOWN) {
-        place->kind = SOURCE_PLAIN;
-        place->archive = open_archive(path);
-    }
-    *out = place->archive;
-    return true;
-}
-
-/* ---- names ---- */
-
-static int hex_of(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const int low = c | 32;
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-/* The name with slashes that lean forward and %20 undone; false: too long. */
-static bool clean_name(struct text name, char out[PATH_BYTES_MAX])
-{
-    size_t size = 0;
-    if (name.size >= PATH_BYTES_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < name.size; i++) {
-        const char c = name.data[i];
-        const bool is_coded = c == '%' && i + 2 < name.size && hex_of(name.data[i + 1]) >= 0 &&
-                              hex_of(name.data[i + 2]) >= 0;
-        if (is_coded) {
-            out[size++] = (char)(hex_of(name.data[i + 1]) << 4 | hex_of(name.data[i + 2]));
-            i += 2;
-        } else {
-            out[size++] = (char)(c == '\\' ? '/' : c);
-        }
-    }
-    out[size] = '\0';
-    return strlen(out) == size; /* no NUL in it */
-}
-
-static bool is_on_network(const char *name)
-{
-    return strncmp(name, "http:", 5) == 0 || strncmp(name, "https:", 6) == 0 ||
-           strncmp(name, "ftp:", 4) == 0;
-}
-
-static const char *without_scheme(const char *name)
-{
-    if (strncmp(name, "file:", 5) != 0) {
-        return name;
-    }
-    name += 5;
-    return strncmp(name, "//", 2) == 0 ? name + 2 : name;
-}
-
-/* "a/./b/../c" is "a/c"; what would climb out of an archive stays "..", and is
- * not found there. */
-static void straighten(char *path)
-{
-    size_t starts[256];
-    size_t depth = 0;
-    size_t size = path[0] == '/';
-    for (size_t at = size; path[at] != '\0';) {
-        const size_t part = strcspn(path + at, "/");
-        const bool is_last = path[at + part] == '\0'; /* the slash below may overwrite that */
-        const bool is_up = part == 2 && path[at] == '.' && path[at + 1] == '.';
-        if (part == 0 || (part == 1 && path[at] == '.')) {
-            /* nothing */
-        } else if (is_up && depth > 0 && strncmp(path + starts[depth - 1], "..", 2) != 0) {
-            size = starts[--depth];
-        } else if (depth < 256) {
-            starts[depth++] = size;
-            memmove(path + size, path + at, part);
-            size += part;
-            path[size++] = '/';
-        }
-        at += part + 1;
-        if (is_last) {
-            break;
-        }
-    }
-    path[size > 1 && path[size - 1] == '/' ? size - 1 : size] = '\0';
-}
-
-/* Where the image is: a path, or a member's name. */
-static bool locate(const char *source_path, bool is_archive, const char *name,
-                   char out[PATH_BYTES_MAX])
-{
-    const char *end = strrchr(source_path, '/');
-    const int folder =
-        is_archive || name[0] == '/' || end == NULL ? 0 : (int)(end + 1 - source_path);
-    const int size = snprintf(out, PATH_BYTES_MAX, "%.*s%s", folder, source_path, name);
-    if (size < 0 || size >= PATH_BYTES_MAX) {
-        return false;
-    }
-    if (is_archive) {
-        straighten(out); /* on disk, ".." behind a link is the system's to follow */
-    }
-    return true;
-}
-
-static const struct zip_member *find_member(const struct archive *archive, const char *name)
-{
-    const struct zip_member key = {.name = text_of(name)};
-    const struct zip_member *wanted = &key;
-    const struct zip_member **found = bsearch(&wanted, archive->members, archive->member_count,
-                                              sizeof archive->members[0], compare_members);
-    return found == NULL ? NULL : *found;
-}
-
-/* ---- reading a file ---- */
-
-/* The bytes of an image file: mapped, or expanded. */
-struct content {
-    struct io_map map;
-    struct buf expanded;
-    struct span bytes;
-};
-
-static bool open_content(const char *path, const struct zip_member *member, struct content *out,
-                         struct err *err)
-{
-    *out = (struct content){.map = {{NULL, 0}}};
-    buf_init(&out->expanded, FILE_BYTES_MAX);
-    if (member == NULL) {
-        if (!io_map(path, &out->map, err)) {
-            return false;
-        }
-        out->bytes = out->map.bytes;
-        return true;
-    }
-    if (member->method == PACKING_STORED && member->packed.size == member->bytes) {
-        out->bytes = member->packed;
-        return true;
-    }
-    if (!zip_load(member, &out->expanded, err)) {
-        buf_release(&out->expanded);
-        return false;
-    }
-    out->bytes = buf_span(&out->expanded);
-    return true;
-}
-
-static void close_content(struct content *content)
-{
-    io_unmap(&content->map);
-    buf_release(&content->expanded);
 }
 
 /* ---- the table ---- */
@@ -507,10 +259,10 @@ static void miss(struct complaint *out, const char *name, const char *why)
 static void look_at_file(const char *path, const struct zip_member *member,
                          struct images_facts *out, struct complaint *complaint)
 {
-    struct content content;
+    struct image_content content;
     struct image_facts facts;
     struct err what;
-    if (!open_content(path, member, &content, &complaint->what)) {
+    if (!image_content_open(path, member, &content, &complaint->what)) {
         complaint->kind = "image-missing";
         return;
     }
@@ -521,42 +273,32 @@ static void look_at_file(const char *path, const struct zip_member *member,
         complaint->kind = "image-broken";
         err_set(&complaint->what, what.code, "image '%.80s': %.90s", path, what.message);
     }
-    close_content(&content);
+    image_content_close(&content);
 }
 
 /* Of a name that nobody has asked for. */
-static void look(const struct archive *archive, const char *name, const char *path,
-                 const struct zip_member **out_member, struct images_facts *out,
-                 struct complaint *complaint)
+static void look(struct image_place *place, const struct zip_member **out_member,
+                 struct images_facts *out, struct complaint *complaint)
 {
-    *out_member = NULL;
-    if (is_on_network(name)) {
-        miss(complaint, name, "is on the network and is not fetched");
-        return;
+    const char *why = image_place_find(place, out_member);
+    if (why != NULL) {
+        miss(complaint, place->name, why);
+    } else {
+        look_at_file(place->path, *out_member, out, complaint);
     }
-    if (archive != NULL) {
-        *out_member = find_member(archive, path);
-        if (*out_member == NULL) {
-            miss(complaint, name, "is not in the archive");
-            return;
-        }
-    }
-    look_at_file(path, *out_member, out, complaint);
 }
 
 /* An image's name, once it is known where it would be. */
 struct wanted {
-    struct archive *archive;
+    struct image_place place;
     uint64_t hash;
-    char name[PATH_BYTES_MAX]; /* as the source has it, cleaned */
-    char path[PATH_BYTES_MAX];
 };
 
 /* Under the lock. *out_is_known false: *out is not set. */
 static bool find_known(struct images *images, const struct wanted *wanted, bool *out_is_known,
                        int32_t *out)
 {
-    const struct name_slot *slot = find_name(images, wanted->hash, wanted->path);
+    const struct name_slot *slot = find_name(images, wanted->hash, wanted->place.path);
     *out_is_known = slot != NULL && slot->path != NULL && slot->id != NOT_LOOKED_FOR;
     if (*out_is_known) {
         *out = slot->id;
@@ -571,16 +313,16 @@ static bool find_new(struct images *images, const struct wanted *wanted, const c
     const struct zip_member *member;
     struct images_facts facts;
     struct complaint complaint = {.kind = NULL};
-    look(wanted->archive, wanted->name, wanted->path, &member, &facts, &complaint);
+    struct image_place found = wanted->place;
+    look(&found, &member, &facts, &complaint);
     int32_t id = IMAGES_NONE;
     bool is_known;
     bool ok = true;
     pthread_mutex_lock(&images->lock);
     if (!find_known(images, wanted, &is_known, &id)) {
         struct name_slot *slot;
-        ok =
-            (complaint.kind != NULL || add_image(images, &facts, wanted->path, member, &id, err)) &&
-            add_name(images, wanted->hash, wanted->path, &slot, err);
+        ok = (complaint.kind != NULL || add_image(images, &facts, found.path, member, &id, err)) &&
+             add_name(images, wanted->hash, wanted->place.path, &slot, err);
         if (ok) {
             slot->id = id;
         }
@@ -597,14 +339,13 @@ static bool find_new(struct images *images, const struct wanted *wanted, const c
 static bool make_wanted(struct images *images, uint32_t source, const char *source_path,
                         struct text name, struct wanted *out, bool *out_is_path, struct err *err)
 {
-    *out_is_path = name.size > 0 && clean_name(name, out->name);
-    if (!find_source(images, source, source_path, &out->archive, err)) {
+    struct image_archive *archive;
+    if (!image_places_archive(&images->places, source, source_path, &archive, err)) {
         return false;
     }
-    *out_is_path = *out_is_path &&
-                   locate(source_path, out->archive != NULL, without_scheme(out->name), out->path);
+    *out_is_path = image_place_name(archive, source_path, name, &out->place);
     if (*out_is_path) {
-        out->hash = hash_name(out->archive == NULL ? 0 : source + 1, out->path);
+        out->hash = hash_name(archive == NULL ? 0 : source + 1, out->place.path);
     }
     return true;
 }
@@ -617,7 +358,8 @@ bool images_note(struct images *images, uint32_t source, const char *source_path
     bool is_path;
     pthread_mutex_lock(&images->lock);
     const bool is_made = make_wanted(images, source, source_path, name, &wanted, &is_path, err);
-    const bool ok = is_made && (!is_path || add_name(images, wanted.hash, wanted.path, &slot, err));
+    const bool ok =
+        is_made && (!is_path || add_name(images, wanted.hash, wanted.place.path, &slot, err));
     if (ok && is_path) {
         slot->uses++;
     }
@@ -634,7 +376,7 @@ uint32_t images_uses(struct images *images, uint32_t source, const char *source_
     uint32_t uses = 0;
     pthread_mutex_lock(&images->lock);
     if (make_wanted(images, source, source_path, name, &wanted, &is_path, &err) && is_path) {
-        const struct name_slot *slot = find_name(images, wanted.hash, wanted.path);
+        const struct name_slot *slot = find_name(images, wanted.hash, wanted.place.path);
         uses = slot != NULL && slot->path != NULL ? slot->uses : 0;
     }
     pthread_mutex_unlock(&images->lock);
@@ -766,12 +508,12 @@ static struct slot *reserve(struct images *images, size_t bytes)
 static bool decode(const struct entry *entry, uint32_t shrink, struct arena *arena,
                    struct image *out, struct err *err)
 {
-    struct content content;
-    if (!open_content(entry->path, entry->member, &content, err)) {
+    struct image_content content;
+    if (!image_content_open(entry->path, entry->member, &content, err)) {
         return false;
     }
     const bool ok = image_read(content.bytes, shrink, arena, out, err);
-    close_content(&content);
+    image_content_close(&content);
     return ok;
 }
 

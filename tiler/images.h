@@ -57,7 +57,7 @@ uint32_t images_uses(struct images *images, uint32_t source, const char *source_
 /*
  * The image that the file at `source_path` calls `name`; IMAGES_NONE when it
  * cannot be used. `source` is the file's number in the run, always the same for
- * one path. Slashes may lean either way; "file:" and %20 are understood.
+ * one path. What names may look like: image_place.h.
  *
  * Errors   ERR_NOMEM, ERR_LIMIT  of the table itself
  */

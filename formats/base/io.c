@@ -3,10 +3,12 @@
 #include "formats/base/io.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -220,6 +222,56 @@ bool io_remove_tree(const char *path, struct err *err)
     }
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0) {
         return io_error(err, "remove", path);
+    }
+    return true;
+}
+
+/* The entry of `folder` that is `name` but for its capitals. */
+static bool find_entry(const char *folder, const char *name, char out[NAME_MAX + 1])
+{
+    DIR *entries = opendir(folder);
+    bool is_found = false;
+    if (entries == NULL) {
+        return false;
+    }
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (strcasecmp(entry->d_name, name) == 0 && (!is_found || strcmp(entry->d_name, out) < 0)) {
+            snprintf(out, NAME_MAX + 1, "%s", entry->d_name);
+            is_found = true;
+        }
+    }
+    closedir(entries);
+    return is_found;
+}
+
+bool io_find_any_case(const char *path, char *out, size_t room)
+{
+    size_t size = strlen(path);
+    if (size >= room) {
+        return false;
+    }
+    memcpy(out, path, size + 1);
+    /* The names have the lengths that they are asked for: only letters change. */
+    for (char *part = out + (out[0] == '/'); *part != '\0';) {
+        const size_t length = strcspn(part, "/");
+        char name[NAME_MAX + 1];
+        char found[NAME_MAX + 1];
+        const char rest = part[length];
+        part[length] = '\0';
+        const bool is_there = length == 0 || access(out, F_OK) == 0;
+        if (!is_there && length <= NAME_MAX) {
+            snprintf(name, sizeof name, "%s", part);
+            part[0] = '\0';
+            const bool is_found = find_entry(part == out ? "." : out, name, found);
+            memcpy(part, is_found ? found : name, length);
+            if (!is_found) {
+                return false;
+            }
+        } else if (!is_there) {
+            return false;
+        }
+        part[length] = rest;
+        part += length + (rest == '/');
     }
     return true;
 }

@@ -60,6 +60,14 @@ ERR_CHECKED bool io_make_directory(const char *path, struct err *err);
  * What is not there is fine. */
 ERR_CHECKED bool io_remove_tree(const char *path, struct err *err);
 
+/*
+ * The path of a file whose name is spelled in other capitals: what was written
+ * where "A.JPG" and "a.jpg" are one file. Part by part, each as it is where that
+ * is there; of several that fit, the first by its bytes. False: there is none, or
+ * it would not fit into `room` bytes. ASCII letters only.
+ */
+bool io_find_any_case(const char *path, char *out, size_t room);
+
 /* ERR_IO: "cannot <verb> 'path': No space left on device", from errno. */
 bool io_error(struct err *err, const char *verb, const char *path);
 

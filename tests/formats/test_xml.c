@@ -210,7 +210,18 @@ static void xml_push__tells_broken_files_from_sound_ones(void)
     CHECK(right > count / 2);
 }
 
-CHECK_MAIN(CHECK_TEST(xml_push__hears_the_same_however_it_is_cut),
+static void xml_push__undoes_what_is_escaped(void)
+{
+    static const char text[] = "<a n='R&amp;D &#x4E2D; &lt;&quot;'>x &amp; &#x4E2D; &gt;</a>";
+    char heard[200];
+    struct err err;
+    const struct span whole = {(const uint8_t *)text, strlen(text)};
+    CHECK_OK(parse(whole, whole.size, heard, sizeof heard, &err), &err);
+    CHECK_TEXT(heard, "<a n=R&D \xE4\xB8\xAD <\">x & \xE4\xB8\xAD ></>");
+}
+
+CHECK_MAIN(CHECK_TEST(xml_push__undoes_what_is_escaped),
+           CHECK_TEST(xml_push__hears_the_same_however_it_is_cut),
            CHECK_TEST(xml_push__fails_on_every_truncation),
            CHECK_TEST(xml_push__says_what_is_wrong_and_where),
            CHECK_TEST(xml_push__reads_over_a_plain_document_type),

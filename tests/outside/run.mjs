@@ -9,6 +9,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { testBadInput } from "../cli/bad_input.mjs";
+import { testCitygml } from "../cli/citygml_wild.mjs";
 import { testLimits } from "../cli/limits.mjs";
 import { testRepeatable } from "../cli/repeatable.mjs";
 import { testAttributeFile } from "./attributes.mjs";
@@ -163,6 +164,7 @@ if (wants("real")) {
 }
 if (wants("cli")) {
   await testBadInput();
+  await testCitygml();
   await testRepeatable();
   await testLimits();
 }

@@ -110,6 +110,27 @@ static void images_find__knows_a_picture_by_its_content(void)
     folder_close(&folder);
 }
 
+static void images_find__forgives_capitals_and_percents(void)
+{
+    struct folder folder;
+    folder_open(&folder, 1 << 24);
+    write_picture(&folder, "sub/Front.JPG", 8, 10);
+    write_picture(&folder, "sub/50%20off.png", 16, 10);
+    write_picture(&folder, "sub/exact.png", 4, 10);
+    write_picture(&folder, "sub/EXACT.png", 4, 99);
+    const int32_t front = find(&folder, 0, "city.gml", "sub/Front.JPG");
+    CHECK(front != IMAGES_NONE);
+    CHECK_EQ(find(&folder, 0, "city.gml", "SUB\\front.jpg"), front);
+    CHECK_EQ(images_facts(folder.images, find(&folder, 0, "city.gml", "sub/50%20off.png")).width,
+             16);
+    /* what is there as it is written comes before what is like it */
+    CHECK(find(&folder, 0, "city.gml", "sub/exact.png") !=
+          find(&folder, 0, "city.gml", "sub/EXACT.png"));
+    CHECK_EQ(find(&folder, 0, "city.gml", "sub/front.jpeg"), IMAGES_NONE);
+    CHECK_EQ(count_kind(&folder, "image-missing"), 1);
+    folder_close(&folder);
+}
+
 static void images_find__says_once_what_is_missing_or_broken(void)
 {
     struct folder folder;
@@ -175,6 +196,7 @@ static void images_find__looks_into_a_zip(void)
     CHECK_OK(images_hold(folder.images, id, 1, &hold, &err), &err);
     CHECK_EQ(hold.image.pixels[0], 77);
     images_drop(folder.images, &hold);
+    CHECK_EQ(find(&folder, 0, "city.zip", "UDX/Appearance/A.PNG"), id);
     /* What lies beside the archive is not in it. */
     CHECK_EQ(find(&folder, 0, "city.zip", "beside.png"), IMAGES_NONE);
     CHECK_EQ(find(&folder, 0, "city.zip", "../beside.png"), IMAGES_NONE);
@@ -256,6 +278,7 @@ static void images_hold__shares_a_small_cache(void)
 }
 
 CHECK_MAIN(CHECK_TEST(images_find__knows_a_picture_by_its_content),
+           CHECK_TEST(images_find__forgives_capitals_and_percents),
            CHECK_TEST(images_find__says_once_what_is_missing_or_broken),
            CHECK_TEST(images_hold__has_no_pixels_of_a_damaged_picture),
            CHECK_TEST(images_find__looks_into_a_zip), CHECK_TEST(images_uses__counts_features),
