@@ -382,7 +382,7 @@ static bool add_ground(struct chain *chain, const struct shape *full, struct are
 
 /* ---- small things: trees, lamps ---- */
 
-/* Things larger than this are not to be seen as boxes. */
+/* Things larger than this are not to be seen as boxes, but may be merged as such. */
 static const double BOX_DIAMETER_MAX_M = 40;
 
 static bool box_around(const struct shape *full, struct arena *scratch, struct mass_prism *out,
@@ -474,9 +474,7 @@ static bool add_box(struct chain *chain, const struct record *record, const stru
                     struct arena *tile, struct arena *scratch, struct err *err)
 {
     struct mass_prism box;
-    if (chain->dropped_error_m > BOX_DIAMETER_MAX_M) {
-        return true;
-    }
+    const bool is_small = chain->dropped_error_m <= BOX_DIAMETER_MAX_M;
     if (!box_around(full, scratch, &box, err)) {
         return false;
     }
@@ -511,7 +509,7 @@ static bool add_box(struct chain *chain, const struct record *record, const stru
         faces[i].paint = i < 4 ? mass->wall : mass->roof;
     }
     piece.faces = faces;
-    if (is_worth(chain, &shape, 0.9)) {
+    if (is_small && is_worth(chain, &shape, 0.9)) {
         add_piece(chain, &piece);
     }
     chain->masses = mass;
@@ -519,20 +517,42 @@ static bool add_box(struct chain *chain, const struct record *record, const stru
     return true;
 }
 
+/* A coarser block is what a building is made of whose finest one is too much. */
+static bool add_coarse_block(struct chain *chain, const struct record *record,
+                             const struct shape *full, const struct block *block,
+                             struct arena *tile, struct arena *scratch, struct err *err)
+{
+    const bool is_wanted = chain->mass_count == 0;
+    if (!is_wanted && !is_worth(chain, &block->shape, 0.9)) {
+        return true;
+    }
+    double error_m;
+    struct piece piece;
+    if (!measure_version(chain, full, &block->shape, OF_BLOCK, tile, scratch, &error_m, err) ||
+        !paint_shape(chain, record, &block->shape, OF_BLOCK, error_m, tile, scratch, &piece, err)) {
+        return false;
+    }
+    if (is_worth(chain, &block->shape, 0.9)) {
+        add_piece(chain, &piece);
+    }
+    return !is_wanted || error_m >= chain->dropped_error_m ||
+           add_masses(chain, block, &piece, tile, scratch, err);
+}
+
 static bool add_coarse_blocks(struct chain *chain, const struct record *record,
                               const struct shape *full, struct arena *tile, struct arena *scratch,
                               struct err *err)
 {
     for (size_t i = 1; i < sizeof block_steps / sizeof block_steps[0]; i++) {
-        struct shape shape;
+        struct block block;
         struct err made;
-        if (!block_make(full, &block_steps[i], tile, scratch, &shape, &made)) {
+        if (!block_make_layers(full, &block_steps[i], tile, scratch, &block, &made)) {
             if (!skip_unless_fatal(false, &made, err)) {
                 return false;
             }
             continue;
         }
-        if (!add_version(chain, record, full, &shape, OF_BLOCK, tile, scratch, err)) {
+        if (!add_coarse_block(chain, record, full, &block, tile, scratch, err)) {
             return false;
         }
     }
@@ -589,8 +609,8 @@ static bool fill_chain(struct chain *chain, const struct record *record, const s
            (!is_building || add_first_block(chain, record, full, tile, scratch, err)) &&
            add_source_levels(chain, record, full, 1, 2, tile, scratch, err) &&
            (!is_building || add_coarse_blocks(chain, record, full, tile, scratch, err)) &&
-           (is_building || (is_ground(full) ? add_ground(chain, full, tile, scratch, err)
-                                            : add_box(chain, record, full, tile, scratch, err)));
+           (!is_building && is_ground(full) ? add_ground(chain, full, tile, scratch, err) : true) &&
+           (chain->mass_count > 0 || add_box(chain, record, full, tile, scratch, err));
 }
 
 bool candidate_chain(const struct record *record, const struct candidate_means *means,

@@ -2,6 +2,7 @@
 #include "tiler/mass.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tiler/triangulate.h"
@@ -16,6 +17,15 @@ enum { STEPS_MAX = 192, STACK_MAX = 64 };
 /* A rectangle has fewer corners than a hull: it may err by so much more. */
 static const double RECTANGLE_SHARE = 1.25;
 static const double RECTANGLE_M = 0.05;
+
+/* A plan is made smaller by this share of its error, where that makes it less by
+ * as much as is worth it, and never to less than the third; not where heights are
+ * what errs. */
+static const double INSET_SHARE = 0.35;
+static const double INSET_GAIN = 0.9;
+static const double INSET_LEAST = 0.6;
+static const double INSET_FROM = 1.5;
+static const double INSET_FROM_M = 0.5;
 
 /* Hulls are cut down to this many corners where that adds little. */
 enum { HULL_CORNERS = 6 };
@@ -262,6 +272,19 @@ static void prove_plan(struct proving *p, const struct mass_prism *shape)
     }
 }
 
+/* How far a part is outside of the shape: as that is convex, corners decide. */
+static double part_outside_m(const struct mass_prism *part, const struct mass_prism *shape)
+{
+    const double above = larger(0, part->top_m - shape->top_m);
+    const double below = larger(0, shape->base_m - part->base_m);
+    const double away = larger(above, below);
+    double most2 = 0;
+    for (uint32_t i = 0; i < part->count; i++) {
+        most2 = larger(most2, square_to_plan(part->points[i], shape));
+    }
+    return most2 > 0 ? sqrt(most2 + away * away) : away;
+}
+
 static double measure(const struct mass_prism *shape, const struct mass_prism *parts,
                       uint32_t part_count, double limit_m, double *out_lower_m)
 {
@@ -272,16 +295,13 @@ static double measure(const struct mass_prism *shape, const struct mass_prism *p
     p.limit_m = limit_m;
     p.settled_m = 0;
     p.steps = 0;
-    double out_m = 0;
+    p.lower_m = 0;
     for (uint32_t i = 0; i < part_count; i++) {
         p.boxes[i] = box_of(&parts[i]);
         p.away_m[i] =
             larger(0, larger(shape->top_m - parts[i].top_m, parts[i].base_m - shape->base_m));
-        const double above = larger(0, parts[i].top_m - shape->top_m);
-        const double below = larger(0, shape->base_m - parts[i].base_m);
-        out_m = larger(out_m, larger(above, below) + parts[i].error_m);
+        p.lower_m = larger(p.lower_m, part_outside_m(&parts[i], shape) + parts[i].error_m);
     }
-    p.lower_m = out_m;
     prove_plan(&p, shape);
     *out_lower_m = p.lower_m;
     return larger(p.settled_m, p.lower_m);
@@ -352,8 +372,8 @@ static uint32_t drop_straight(struct vec2 *points, uint32_t count)
     return count;
 }
 
-/* The hull, with few corners, and the rectangle. False when the parts have no
- * area. */
+/* The hull of all but the parts beside, with few corners, and the rectangle.
+ * False when they have no area. */
 static bool plan_around(const struct mass_prism *parts, uint32_t part_count,
                         struct mass_prism *hull, struct mass_prism *rectangle)
 {
@@ -361,8 +381,10 @@ static bool plan_around(const struct mass_prism *parts, uint32_t part_count,
     struct vec2 around[2 * MASS_PARTS_MAX * MASS_CORNERS_MAX + 1];
     uint32_t count = 0;
     for (uint32_t i = 0; i < part_count; i++) {
-        memcpy(points + count, parts[i].points, parts[i].count * sizeof points[0]);
-        count += parts[i].count;
+        if (!parts[i].is_beside) {
+            memcpy(points + count, parts[i].points, parts[i].count * sizeof points[0]);
+            count += parts[i].count;
+        }
     }
     const uint32_t hull_count = drop_straight(around, ring_hull(points, count, around));
     if (hull_count < 3) {
@@ -384,11 +406,20 @@ static bool plan_around(const struct mass_prism *parts, uint32_t part_count,
 
 /* ---- joining ---- */
 
+/* What `low` errs by at least when only `high` is drawn. */
+static double beside_least_m(const struct mass *high, const struct mass *low)
+{
+    struct mass_prism part = low->shape;
+    part.is_beside = true;
+    return larger(high->shape.error_m, part_outside_m(&part, &high->shape) - part.error_m);
+}
+
 double mass_join_least_m(const struct mass *a, const struct mass *b)
 {
     const double tops = larger(a->high_top_m, b->high_top_m) - smaller(a->low_top_m, b->low_top_m);
     const double errors = larger(a->shape.error_m, b->shape.error_m);
-    return larger(errors, larger(tops, mass_gap_m(a, b)) / 2);
+    const double over = larger(errors, larger(tops, mass_gap_m(a, b)) / 2);
+    return smaller(over, smaller(beside_least_m(a, b), beside_least_m(b, a)));
 }
 
 static void set_heights(struct mass_prism *shape, const struct mass_prism *parts,
@@ -398,14 +429,68 @@ static void set_heights(struct mass_prism *shape, const struct mass_prism *parts
     double low = INFINITY;
     double high = -INFINITY;
     for (uint32_t i = 0; i < part_count; i++) {
-        base = smaller(base, parts[i].base_m);
-        low = smaller(low, parts[i].top_m);
-        high = larger(high, parts[i].top_m);
+        if (!parts[i].is_beside) {
+            base = smaller(base, parts[i].base_m);
+            low = smaller(low, parts[i].top_m);
+            high = larger(high, parts[i].top_m);
+        }
     }
     shape->base_m = base;
     shape->top_m = (low + high) / 2;
     *low_top_m = low;
     *high_top_m = high;
+}
+
+/* Moves all sides of a convex plan inward. False when one of them would be gone. */
+static bool inset(const struct mass_prism *from, double by_m, struct mass_prism *out)
+{
+    *out = *from;
+    for (uint32_t i = 0; i < from->count; i++) {
+        const struct vec2 p = from->points[(i + from->count - 1) % from->count];
+        const struct vec2 q = from->points[i];
+        const struct vec2 r = from->points[(i + 1) % from->count];
+        const double before = distance(p, q);
+        const double after = distance(q, r);
+        const struct vec2 u = {(q.x - p.x) / before, (q.y - p.y) / before};
+        const struct vec2 v = {(r.x - q.x) / after, (r.y - q.y) / after};
+        const double cross = u.x * v.y - u.y * v.x;
+        if (!(cross > 1e-3)) {
+            return false;
+        }
+        /* Along both sides, so that each moves by as much. */
+        const double along = by_m / cross;
+        out->points[i] = (struct vec2){q.x + along * (v.x - u.x), q.y + along * (v.y - u.y)};
+    }
+    for (uint32_t i = 0; i < from->count; i++) {
+        const uint32_t k = (i + 1) % from->count;
+        const struct vec2 was = {from->points[k].x - from->points[i].x,
+                                 from->points[k].y - from->points[i].y};
+        const struct vec2 is = {out->points[k].x - out->points[i].x,
+                                out->points[k].y - out->points[i].y};
+        if (!(was.x * is.x + was.y * is.y > 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A plan that holds all errs to one side only: one that is a little smaller to
+ * both, by less. */
+static void fit_plan(const struct mass_prism *parts, uint32_t part_count, double heights_m,
+                     struct mass_prism *io_shape, double *io_least_m)
+{
+    struct mass_prism smaller_one;
+    if (io_shape->error_m < INSET_FROM * heights_m + INSET_FROM_M ||
+        !inset(io_shape, INSET_SHARE * io_shape->error_m, &smaller_one)) {
+        return;
+    }
+    double least_m;
+    smaller_one.error_m =
+        measure(&smaller_one, parts, part_count, INSET_GAIN * io_shape->error_m, &least_m);
+    if (smaller_one.error_m < INSET_GAIN * io_shape->error_m) {
+        *io_shape = smaller_one;
+        *io_least_m = smaller(*io_least_m, least_m);
+    }
 }
 
 /*
@@ -423,9 +508,11 @@ static bool shape_over(const struct mass_prism *parts, uint32_t part_count, doub
         return false;
     }
     double least_m;
+    const bool may_shrink = part_count > 2;
+    const double plan_limit_m = may_shrink ? limit_m / INSET_LEAST : limit_m;
     set_heights(&rectangle, parts, part_count, &out->low_top_m, &out->high_top_m);
-    rectangle.error_m =
-        measure(&rectangle, parts, part_count, RECTANGLE_SHARE * limit_m + RECTANGLE_M, &least_m);
+    rectangle.error_m = measure(&rectangle, parts, part_count,
+                                RECTANGLE_SHARE * plan_limit_m + RECTANGLE_M, &least_m);
     out->shape = rectangle;
     const bool is_hull = hull.count == 4 && mass_area_m2(&hull) > 0.999 * mass_area_m2(&rectangle);
     /* As good as anything can be over these heights. */
@@ -433,49 +520,108 @@ static bool shape_over(const struct mass_prism *parts, uint32_t part_count, doub
     if (!is_hull && rectangle.error_m > RECTANGLE_SHARE * heights_m + RECTANGLE_M) {
         double hull_least_m;
         set_heights(&hull, parts, part_count, &out->low_top_m, &out->high_top_m);
-        hull.error_m = measure(&hull, parts, part_count, limit_m, &hull_least_m);
+        hull.error_m = measure(&hull, parts, part_count, plan_limit_m, &hull_least_m);
         if (rectangle.error_m > RECTANGLE_SHARE * hull.error_m + RECTANGLE_M) {
             out->shape = hull;
             least_m = hull_least_m;
         }
     }
+    if (may_shrink && least_m > plan_limit_m) {
+        least_m = larger(heights_m, INSET_LEAST * least_m);
+    } else if (may_shrink) {
+        fit_plan(parts, part_count, heights_m, &out->shape, &least_m);
+    }
     *out_least_m = least_m;
     return least_m <= limit_m;
 }
 
-static double closeness(const struct mass_prism *a, const struct mass_prism *b)
+/* What one part for two would err by, roughly. Parts beside stay beside. */
+static double closeness(const struct mass_prism *a, const struct box2 *one,
+                        const struct mass_prism *b, const struct box2 *two)
 {
-    const struct box2 one = box_of(a);
-    const struct box2 two = box_of(b);
-    const double x = larger(one.max.x, two.max.x) - smaller(one.min.x, two.min.x);
-    const double y = larger(one.max.y, two.max.y) - smaller(one.min.y, two.min.y);
+    if (a->is_beside != b->is_beside) {
+        return INFINITY;
+    }
+    const double x = larger(one->max.x, two->max.x) - smaller(one->min.x, two->min.x);
+    const double y = larger(one->max.y, two->max.y) - smaller(one->min.y, two->min.y);
     return x + y + 2 * fabs(a->top_m - b->top_m) + 2 * larger(a->error_m, b->error_m);
 }
 
-/* Puts one part in the place of the two that are nearest to each other. */
-static bool reduce(struct mass_prism *parts, uint32_t *io_count)
+/* A part, and the part before it that is nearest to it. */
+struct near_pair {
+    double away;
+    uint32_t one, two;
+};
+
+static int compare_pairs(const void *a, const void *b)
 {
-    uint32_t one = 0;
-    uint32_t two = 1;
-    double least = INFINITY;
-    for (uint32_t i = 0; i < *io_count; i++) {
-        for (uint32_t k = i + 1; k < *io_count; k++) {
-            const double away = closeness(&parts[i], &parts[k]);
-            if (away < least) {
-                least = away;
-                one = i;
-                two = k;
+    const struct near_pair *one = a;
+    const struct near_pair *two = b;
+    if (one->away != two->away) {
+        return one->away < two->away ? -1 : 1;
+    }
+    return one->one < two->one ? -1 : one->one > two->one;
+}
+
+static uint32_t pair_parts(const struct mass_prism *parts, uint32_t count, struct near_pair *out)
+{
+    struct box2 boxes[2 * MASS_PARTS_MAX];
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        boxes[i] = box_of(&parts[i]);
+        struct near_pair pair = {.away = INFINITY, .one = i};
+        for (uint32_t k = 0; k < i; k++) {
+            const double away = closeness(&parts[i], &boxes[i], &parts[k], &boxes[k]);
+            if (away < pair.away) {
+                pair.away = away;
+                pair.two = k;
             }
         }
+        if (pair.away < (double)INFINITY) {
+            out[found++] = pair;
+        }
     }
-    const struct mass_prism pair[2] = {parts[one], parts[two]};
-    struct mass joined;
-    double least_m;
-    if (!shape_over(pair, 2, INFINITY, &joined, &least_m)) {
-        return false;
+    qsort(out, found, sizeof out[0], compare_pairs);
+    return found;
+}
+
+/* Puts one part in the place of two that are near each other, until no more
+ * than MASS_PARTS_MAX are left. */
+static bool reduce(struct mass_prism *parts, uint32_t *io_count)
+{
+    while (*io_count > MASS_PARTS_MAX) {
+        struct near_pair pairs[2 * MASS_PARTS_MAX];
+        bool is_used[2 * MASS_PARTS_MAX] = {false};
+        bool is_gone[2 * MASS_PARTS_MAX] = {false};
+        const uint32_t pair_count = pair_parts(parts, *io_count, pairs);
+        uint32_t excess = *io_count - MASS_PARTS_MAX;
+        for (uint32_t i = 0; i < pair_count && excess > 0; i++) {
+            const uint32_t one = pairs[i].two;
+            const uint32_t two = pairs[i].one;
+            if (is_used[one] || is_used[two]) {
+                continue;
+            }
+            struct mass_prism pair[2] = {parts[one], parts[two]};
+            const uint32_t is_beside = pair[0].is_beside;
+            struct mass joined;
+            double least_m;
+            pair[0].is_beside = pair[1].is_beside = false;
+            if (!shape_over(pair, 2, INFINITY, &joined, &least_m)) {
+                return false;
+            }
+            parts[one] = joined.shape;
+            parts[one].is_beside = is_beside;
+            is_used[one] = is_used[two] = is_gone[two] = true;
+            excess--;
+        }
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < *io_count; i++) {
+            if (!is_gone[i]) {
+                parts[kept++] = parts[i];
+            }
+        }
+        *io_count = kept;
     }
-    parts[one] = joined.shape;
-    parts[two] = parts[--*io_count];
     return true;
 }
 
@@ -488,6 +634,32 @@ struct paint mass_mix(struct paint a, double a_m2, struct paint b, double b_m2)
         out.color[i] = (uint16_t)lround(a.color[i] + share * (b.color[i] - a.color[i]));
     }
     return out;
+}
+
+/* The shape of `high` alone, the parts from `first` on beside it. Nearer parts
+ * only make its own error less. */
+static double error_beside_m(const struct mass *high, const struct mass *low)
+{
+    double most = high->shape.error_m;
+    for (uint32_t i = 0; i < low->part_count; i++) {
+        struct mass_prism part = low->parts[i];
+        part.is_beside = true;
+        most = larger(most, part_outside_m(&part, &high->shape) + part.error_m);
+    }
+    return most;
+}
+
+/* `parts` are those of both, `low`'s from `first` on. */
+static void put_beside(const struct mass *high, double error_m, struct mass_prism *parts,
+                       uint32_t first, uint32_t count, struct mass *out)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        parts[i].is_beside = true;
+    }
+    out->shape = high->shape;
+    out->shape.error_m = error_m;
+    out->low_top_m = high->low_top_m;
+    out->high_top_m = high->high_top_m;
 }
 
 bool mass_join(const struct mass *a, const struct mass *b, double limit_m, struct arena *out_arena,
@@ -503,15 +675,29 @@ bool mass_join(const struct mass *a, const struct mass *b, double limit_m, struc
         .wall = mass_mix(a->wall, a->wall_m2, b->wall, b->wall_m2),
         .roof_m2 = a->roof_m2 + b->roof_m2,
         .wall_m2 = a->wall_m2 + b->wall_m2,
+        .largest_m = larger(a->largest_m, b->largest_m),
     };
-    *out_least_m = 0;
-    while (count > MASS_PARTS_MAX) {
-        if (!reduce(parts, &count)) {
-            return err_set(err, ERR_GEOMETRY, "masses without area");
+    const double beside_a_m = error_beside_m(a, b);
+    const double beside_b_m = error_beside_m(b, a);
+    const double beside_m = smaller(beside_a_m, beside_b_m);
+    const bool is_over = shape_over(parts, count, smaller(limit_m, beside_m), &joined, out_least_m);
+    if (!is_over && *out_least_m == 0 && beside_m > limit_m) {
+        return err_set(err, ERR_GEOMETRY, "masses without area");
+    }
+    if (!is_over || joined.shape.error_m > beside_m) {
+        *out_least_m = smaller(*out_least_m, beside_m);
+        if (beside_m > limit_m) {
+            return err_set(err, ERR_GEOMETRY, "masses too different");
+        }
+        if (beside_a_m <= beside_b_m) {
+            put_beside(a, beside_a_m, parts, a->part_count, b->part_count, &joined);
+        } else {
+            put_beside(b, beside_b_m, parts, 0, a->part_count, &joined);
         }
     }
-    if (!shape_over(parts, count, limit_m, &joined, out_least_m)) {
-        return err_set(err, ERR_GEOMETRY, "masses too different, or without area");
+    if (!reduce(parts, &count)) {
+        *out_least_m = 0;
+        return err_set(err, ERR_GEOMETRY, "masses without area");
     }
     struct mass_prism *kept = arena_array(out_arena, struct mass_prism, count);
     if (kept == NULL) {

@@ -7,8 +7,10 @@
  * from far away.
  *
  *     parts    the prisms of the buildings' blocks, each with its own error
- *     shape    one prism over all of them: their rectangle or hull in plan,
- *              from the lowest base to a top that errs least
+ *     shape    one prism for all of them: their rectangle or hull in plan, drawn
+ *              in a little where that errs less, from the lowest base to a top
+ *              that errs least; or that of one alone, the other left out beside
+ *              it: a shed beside a house, a podium around a tower
  *
  *         ___     parts: two houses and the gap between them
  *     ___|   |    ________
@@ -19,15 +21,19 @@
  * each part's own error added: how far a point of a part is outside the mass,
  * and how far a point of the mass is from the nearest part. So a gap that is
  * closed counts with half its width, and what is closed in by it does not count
- * at all: nobody sees it. A mass's plan holds the plans of its parts.
+ * at all: nobody sees it.
  *
  * The second direction is proven by branch and bound over the plan: the
  * distance to a convex part is largest at a corner of what is looked at, and
  * changes by no more than one moves. When it takes more than a number of steps
  * the bound is looser, but as true.
  *
- * Parts that become too many are replaced by masses of their own, whose error
- * they then have: distances between solids add up.
+ * The first takes the corners of the parts, as the shape is convex. Of one left
+ * out beside another that is all there is to prove: the other's shape is as near
+ * to its own parts as it was.
+ *
+ * Parts that become too many are replaced, two by one, by masses of their own,
+ * whose error they then have: distances between solids add up.
  *
  * Frame    plan in metres, heights in metres; the same for all
  * Threads  no state
@@ -38,11 +44,12 @@
 #include "tiler/paint.h"
 #include "tiler/ring.h"
 
-enum { MASS_CORNERS_MAX = 8, MASS_PARTS_MAX = 16 };
+enum { MASS_CORNERS_MAX = 8, MASS_PARTS_MAX = 64 };
 
 struct mass_prism {
     struct vec2 points[MASS_CORNERS_MAX]; /* convex, anticlockwise */
     uint32_t count;
+    uint32_t is_beside; /* of a part: 1 when the shape leaves it out */
     double base_m;
     double top_m;
     double error_m; /* to full detail */
@@ -54,6 +61,7 @@ struct mass {
     uint32_t part_count; /* 1 to MASS_PARTS_MAX */
     double low_top_m;    /* of the parts */
     double high_top_m;
+    double largest_m; /* the size of the largest feature in it; 0: not yet known */
     struct paint roof, wall;
     double roof_m2, wall_m2; /* what the colours are the means of */
 };
@@ -90,7 +98,7 @@ ERR_CHECKED bool mass_join(const struct mass *a, const struct mass *b, double li
                            struct err *err);
 
 /* An upper bound, within about a tenth, of how far `shape` and `parts` are from
- * each other, the parts' errors added. The shape's plan holds theirs. */
+ * each other, the parts' errors added. */
 double mass_measure_m(const struct mass_prism *shape, const struct mass_prism *parts,
                       uint32_t part_count);
 

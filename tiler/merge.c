@@ -183,12 +183,14 @@ static void kill_mass(struct merge *m, uint32_t mass)
     draw_less(m, m->masses[mass].figure);
 }
 
-/* Ground counts with its width: candidate.c. */
-static double vanish_error_m(const struct mass *mass)
+double merge_vanish_m(const struct merge *m, const struct member_mass *mass)
 {
-    const double size_m =
-        mass_is_flat(&mass->shape) ? mass_width_m(&mass->shape) : mass_diameter_m(&mass->shape);
-    return size_m + mass->shape.error_m;
+    const struct mass_prism *shape = &mass->mass.shape;
+    if (mass_is_flat(shape)) {
+        return mass_width_m(shape) + shape->error_m;
+    }
+    const double size_m = mass_diameter_m(shape) + shape->error_m;
+    return m->members[mass->figure].is_building ? size_m : smaller(size_m, mass->mass.largest_m);
 }
 
 /* From now on the figure is drawn as its masses. */
@@ -206,7 +208,7 @@ static bool draw_masses(struct merge *m, uint32_t figure, struct err *err)
         const uint32_t mass = member->first_mass + i;
         m->cost_bytes += mass_bytes(&m->masses[mass].mass);
         if (!push(m,
-                  (struct step){.key_m = vanish_error_m(&m->masses[mass].mass),
+                  (struct step){.key_m = merge_vanish_m(m, &m->masses[mass]),
                                 .kind = STEP_VANISH,
                                 .one = mass},
                   err)) {
@@ -488,7 +490,7 @@ static bool take_join(struct merge *m, const struct step *step, struct err *err)
     kill_mass(m, step->one);
     kill_mass(m, step->two);
     const struct step vanish = {
-        .key_m = vanish_error_m(step->joined), .kind = STEP_VANISH, .one = mass};
+        .key_m = merge_vanish_m(m, &m->masses[mass]), .kind = STEP_VANISH, .one = mass};
     return merge_neighbours(m, mass, m->reach_m, offer_near, NULL, err) &&
            seat_mass(m, mass, err) && push(m, vanish, err);
 }
@@ -614,6 +616,9 @@ static bool open_mass(struct merge *m, uint32_t figure, const struct mass *mass,
     out->mass.parts = parts;
     out->mass.low_top_m += member->height_at_origin_m;
     out->mass.high_top_m += member->height_at_origin_m;
+    if (!m->figures[figure].is_group) {
+        out->mass.largest_m = m->figures[figure].dropped_error_m;
+    }
     set_box(out);
     return true;
 }
@@ -648,6 +653,7 @@ static bool open_member(struct merge *m, uint32_t figure, struct err *err)
     const struct figure *f = &m->figures[figure];
     *member = (struct member){
         .kind = kind_of(m, figure),
+        .is_building = is_building(f->class_name),
         .root = figure,
         .first_mass = m->mass_count,
         .mass_count = f->mass_count,

@@ -47,6 +47,7 @@ struct member {
     bool is_offered;
     bool is_massed; /* drawn as its masses */
     bool is_dropped;
+    bool is_building;
     uint32_t kind;                   /* only figures of one kind are joined */
     uint32_t root;                   /* union-find: itself for a root */
     uint32_t first_mass, mass_count; /* its own, before any were joined */
@@ -102,6 +103,14 @@ struct merge {
 
 /* The root of a figure's cluster. */
 uint32_t merge_root(const struct merge *m, uint32_t figure);
+
+/*
+ * What leaving a mass out counts as. Of buildings: its diameter, a quarter must
+ * not go because its houses are small. Ground: its width, as candidate.c has it:
+ * what is missing then is a strip as wide. Trees and lamps that stand together:
+ * as much as leaving them out one by one.
+ */
+double merge_vanish_m(const struct merge *m, const struct member_mass *mass);
 
 /* Calls `visit` for every living mass, other than `mass`, whose box in plan is at
  * most reach_m away. */

@@ -6,7 +6,8 @@
 #include "tiler/merge_internal.h"
 
 /* Roofs of different groups that overlap in one height would flicker: the later
- * one is raised by this share of the tile's error, within limits. */
+ * one is raised by this share of the tile's error, within limits; never by more
+ * than the tile errs anyway. */
 static const double LIFT_PER_ERROR = 1.0 / 16;
 static const double LIFT_LEAST_M = 0.05;
 static const double LIFT_MOST_M = 1;
@@ -92,7 +93,8 @@ static bool lift_roofs(struct listing *l, struct err *err)
         if (!m->masses[i].is_alive || !m->masses[i].is_joined) {
             continue;
         }
-        for (int k = 0; k < LIFTS_MAX; k++) {
+        const double most_m = m->error_m - m->masses[i].mass.shape.error_m;
+        for (int k = 0; k < LIFTS_MAX && l->lifts_m[i] + lifting.lift_m <= most_m; k++) {
             lifting.is_level = false;
             if (!merge_neighbours(m, i, 0, find_level, &lifting, err)) {
                 return false;
@@ -417,20 +419,26 @@ static bool name_group(struct listing *l, uint32_t root, struct figure *out, str
     return true;
 }
 
-/* The highest of what is drawn above the lowest, and the size of all. */
+/* The highest of what is drawn above the lowest. Leaving the group out counts
+ * as leaving out what it is drawn as, one by one. */
 static void measure_group(const struct listing *l, uint32_t root, struct figure *out)
 {
-    const struct member *member = &l->m->members[root];
+    const struct merge *m = l->m;
+    const struct member *member = &m->members[root];
     double base_m = INFINITY;
     double top_m = -INFINITY;
     for (uint32_t i = l->mass_first[root]; i != MERGE_NONE; i = l->mass_next[i]) {
-        base_m = fmin(base_m, l->m->masses[i].mass.shape.base_m);
-        top_m = fmax(top_m, l->m->masses[i].mass.high_top_m);
+        base_m = fmin(base_m, m->masses[i].mass.shape.base_m);
+        top_m = fmax(top_m, m->masses[i].mass.high_top_m);
+        out->dropped_error_m = fmax(out->dropped_error_m, merge_vanish_m(m, &m->masses[i]));
+    }
+    for (uint32_t i = l->figure_first[root]; i != MERGE_NONE; i = l->figure_next[i]) {
+        if (!m->members[i].is_massed && !m->members[i].is_dropped) {
+            out->dropped_error_m = fmax(out->dropped_error_m, m->figures[i].dropped_error_m);
+        }
     }
     out->height_m = top_m - base_m;
-    const double x = member->box[2] - member->box[0];
-    const double y = member->box[3] - member->box[1];
-    out->dropped_error_m = sqrt(x * x + y * y + out->height_m * out->height_m) + member->error_m;
+    out->dropped_error_m = fmax(out->dropped_error_m, member->error_m);
 }
 
 static bool make_figure(struct listing *l, uint32_t root, struct figure **out, struct err *err)

@@ -145,6 +145,7 @@ struct mass_head {
     struct mass_prism shape;
     double roof_m2, wall_m2;
     double low_top_m, high_top_m;
+    double largest_m;
     struct paint roof, wall;
     uint64_t part_count;
 };
@@ -159,6 +160,7 @@ static void mass_write(const struct mass *mass, struct buf *out)
     head.wall_m2 = mass->wall_m2;
     head.low_top_m = mass->low_top_m;
     head.high_top_m = mass->high_top_m;
+    head.largest_m = mass->largest_m;
     head.roof = mass->roof;
     head.wall = mass->wall;
     head.part_count = mass->part_count;
@@ -294,6 +296,7 @@ static bool mass_read(struct span bytes, size_t *at, struct mass *out, struct er
         .part_count = (uint32_t)head->part_count,
         .low_top_m = head->low_top_m,
         .high_top_m = head->high_top_m,
+        .largest_m = head->largest_m,
         .roof = head->roof,
         .wall = head->wall,
         .roof_m2 = head->roof_m2,

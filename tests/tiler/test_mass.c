@@ -176,11 +176,11 @@ static void mass_join__keeps_its_word_over_many_parts(void)
 {
     struct arena arena;
     arena_init(&arena, 1 << 24);
-    enum { COUNT = 48 };
+    enum { COUNT = 144 };
     struct mass_prism parts[COUNT];
     struct mass masses[COUNT];
     for (uint32_t i = 0; i < COUNT; i++) {
-        parts[i] = box_prism(14 * (i % 8) + random_between(0, 4), 16 * (i / 8), 9, 12,
+        parts[i] = box_prism(14 * (i % 12) + random_between(0, 4), 16 * (i / 12), 9, 12,
                              random_between(8, 11));
         masses[i] = mass_of(&parts[i]);
     }
@@ -188,12 +188,64 @@ static void mass_join__keeps_its_word_over_many_parts(void)
     for (uint32_t i = 1; i < COUNT; i++) {
         all = join(&all, &masses[i], &arena);
         CHECK(all.part_count <= MASS_PARTS_MAX);
-        if (i % 8 == 7) {
+        if (i % 12 == 11) {
             CHECK(all.shape.error_m >= sampled_m(&all.shape, parts, i + 1) - 1e-9);
         }
     }
-    CHECK(all.shape.error_m < 20); /* errors of parts add up */
+    /* In a bad order, with parts that stand for two or three of them. */
+    CHECK(all.shape.error_m < 2 * sampled_m(&all.shape, parts, COUNT));
     arena_release(&arena);
+}
+
+/* A shed beside a tower is left out: that errs by how far it stands out. */
+static void mass_join__leaves_low_things_beside_high_ones(void)
+{
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    const struct mass_prism low = box_prism(30, 5, 6, 10, 5);
+    const struct mass_prism high = box_prism(0, 0, 30, 30, 90);
+    const struct mass a = mass_of(&low);
+    const struct mass b = mass_of(&high);
+    CHECK(mass_join_least_m(&a, &b) <= 6 + 1e-9);
+    const struct mass joined = join(&a, &b, &arena);
+    CHECK_NEAR(joined.shape.top_m, 90, 1e-9, "m");
+    CHECK_NEAR(mass_area_m2(&joined.shape), 900, 1e-6, "m2");
+    CHECK_NEAR(joined.shape.error_m, 6, 1e-9, "m");
+    CHECK_EQ(joined.part_count, 2);
+    CHECK(joined.parts[0].is_beside && !joined.parts[1].is_beside);
+
+    /* What is joined to it later does not have to hold the shed. */
+    const struct mass_prism next = box_prism(0, -32, 30, 30, 92);
+    const struct mass c = mass_of(&next);
+    const struct mass both = join(&joined, &c, &arena);
+    const struct mass_prism all[3] = {low, high, next};
+    CHECK_NEAR(mass_area_m2(&both.shape), 30 * 62, 1e-6, "m2");
+    CHECK_NEAR(both.shape.top_m, 91, 1e-9, "m");
+    CHECK(both.shape.error_m >= sampled_m(&both.shape, all, 3) - 1e-9);
+    CHECK(both.shape.error_m <= 6 * 1.1 + 0.05);
+    arena_release(&arena);
+}
+
+/* Whatever joins whatever, the error is never less than what sampling finds. */
+static void mass_join__keeps_its_word_in_any_order(void)
+{
+    enum { COUNT = 12 };
+    for (int round = 0; round < 40; round++) {
+        struct arena arena;
+        arena_init(&arena, 1 << 22);
+        struct mass_prism parts[COUNT];
+        struct mass all = {0};
+        for (uint32_t i = 0; i < COUNT; i++) {
+            const bool is_tower = random_between(0, 1) < 0.3;
+            parts[i] = box_prism(random_between(0, 80), random_between(0, 80),
+                                 random_between(3, 25), random_between(3, 25),
+                                 is_tower ? random_between(40, 90) : random_between(3, 20));
+            const struct mass one = mass_of(&parts[i]);
+            all = i == 0 ? one : join(&one, &all, &arena);
+            CHECK(all.shape.error_m >= sampled_m(&all.shape, parts, i + 1) - 1e-9);
+        }
+        arena_release(&arena);
+    }
 }
 
 static double cut_area_m2(const struct ring_set *plan, uint32_t *out_count)
@@ -247,5 +299,7 @@ CHECK_MAIN(CHECK_TEST(mass_join__counts_a_gap_with_half_its_width),
            CHECK_TEST(mass_join__mixes_colours_by_area),
            CHECK_TEST(mass_measure_m__bounds_what_sampling_finds),
            CHECK_TEST(mass_join__keeps_its_word_over_many_parts),
+           CHECK_TEST(mass_join__leaves_low_things_beside_high_ones),
+           CHECK_TEST(mass_join__keeps_its_word_in_any_order),
            CHECK_TEST(mass_from_plan__makes_convex_pieces_of_the_same_area),
            CHECK_TEST(mass_hides_wall__knows_party_walls))
