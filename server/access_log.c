@@ -7,6 +7,7 @@
 
 #include "formats/base/io.h"
 #include "formats/json_write.h"
+#include "server/peer.h"
 
 enum { LINES_BYTES_MAX = 4 << 20 };
 
@@ -60,7 +61,7 @@ void access_log_lines_init(struct access_log_lines *lines)
 {
     buf_init(&lines->text, LINES_BYTES_MAX);
     lines->second = -1;
-    lines->stamp[0] = '\0';
+    lines->stamp_bytes = 0;
 }
 
 void access_log_lines_release(struct access_log_lines *lines)
@@ -96,7 +97,8 @@ static void name_second(struct access_log_lines *lines, int64_t second)
     const time_t when = (time_t)second;
     struct tm parts;
     if (gmtime_r(&when, &parts) != NULL) {
-        strftime(lines->stamp, sizeof lines->stamp, "%Y-%m-%dT%H:%M:%S", &parts);
+        lines->stamp_bytes =
+            strftime(lines->stamp, sizeof lines->stamp, "%Y-%m-%dT%H:%M:%S", &parts);
     }
     lines->second = second;
 }
@@ -104,13 +106,13 @@ static void name_second(struct access_log_lines *lines, int64_t second)
 /* True when JSON needs no escapes for it. */
 static bool is_plain(struct text text)
 {
+    unsigned bad = 0;
     for (size_t i = 0; i < text.size; i++) {
         const unsigned char c = (unsigned char)text.data[i];
-        if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\') {
-            return false;
-        }
+        bad |= (unsigned)(c < 0x20) | (unsigned)(c >= 0x7F) | (unsigned)(c == '"') |
+               (unsigned)(c == '\\');
     }
-    return true;
+    return bad == 0;
 }
 
 static void add_json_text(struct buf *out, struct text text)
@@ -124,35 +126,81 @@ static void add_json_text(struct buf *out, struct text text)
     }
 }
 
-void access_log_add(struct access_log_lines *lines, const struct access_log_entry *entry)
+/* What stands before the method: the longest is far shorter than its room. */
+enum { HEAD_BYTES = 64 + PEER_TEXT_BYTES, TAIL_BYTES = 112 };
+
+static char *print_head(char *at, const struct access_log_lines *lines,
+                        const struct access_log_entry *entry)
 {
-    struct buf *out = &lines->text;
-    const size_t before = out->size;
-    if (entry->time_ms / 1000 != lines->second) {
-        name_second(lines, entry->time_ms / 1000);
-    }
-    char fixed[160];
-    char *at = PRINT(fixed, "{\"time\":\"");
-    at = print_text(at, lines->stamp, strlen(lines->stamp));
-    *at++ = '.';
     const unsigned ms = (unsigned)(entry->time_ms % 1000);
+    at = PRINT(at, "{\"time\":\"");
+    at = print_text(at, lines->stamp, lines->stamp_bytes);
+    *at++ = '.';
     *at++ = (char)('0' + ms / 100);
     *at++ = (char)('0' + ms / 10 % 10);
     *at++ = (char)('0' + ms % 10);
     at = PRINT(at, "Z\",\"client\":\"");
     at = print_text(at, entry->client, strlen(entry->client)); /* PEER_TEXT_BYTES at most */
-    at = PRINT(at, "\",\"method\":");
-    buf_add(out, fixed, (size_t)(at - fixed));
-    add_json_text(out, text_of(entry->method));
-    buf_add(out, ",\"path\":", 8);
-    add_json_text(out, entry->path);
-    at = PRINT(fixed, ",\"status\":");
+    return PRINT(at, "\",\"method\":");
+}
+
+static char *print_counts(char *at, const struct access_log_entry *entry)
+{
+    at = PRINT(at, ",\"status\":");
     at = print_number(at, entry->status);
     at = PRINT(at, ",\"bytes\":");
     at = print_number(at, entry->bytes);
     at = PRINT(at, ",\"us\":");
-    at = print_number(at, entry->microseconds);
-    buf_add(out, fixed, (size_t)(at - fixed));
+    return print_number(at, entry->microseconds);
+}
+
+/* A line of plain texts, which most are, in one piece. */
+static char *print_plain(char *at, const struct access_log_lines *lines,
+                         const struct access_log_entry *entry, struct text method,
+                         struct text package)
+{
+    at = print_head(at, lines, entry);
+    *at++ = '"';
+    at = print_text(at, method.data, method.size);
+    at = PRINT(at, "\",\"path\":\"");
+    at = print_text(at, entry->path.data, entry->path.size);
+    *at++ = '"';
+    at = print_counts(at, entry);
+    at = PRINT(at, ",\"package\":\"");
+    at = print_text(at, package.data, package.size);
+    return PRINT(at, "\"}\n");
+}
+
+enum { PLAIN_BYTES = 1024 };
+
+/* The usual line; false when this one is another. */
+static bool add_plain(struct access_log_lines *lines, const struct access_log_entry *entry)
+{
+    if (entry->package == NULL || entry->key != NULL || entry->is_cut || entry->failure != NULL) {
+        return false;
+    }
+    const struct text method = text_of(entry->method);
+    const struct text package = text_of(entry->package);
+    const size_t texts = method.size + package.size + entry->path.size;
+    if (texts > PLAIN_BYTES - HEAD_BYTES - TAIL_BYTES || !is_plain(entry->path) ||
+        !is_plain(method) || !is_plain(package)) {
+        return false;
+    }
+    char line[PLAIN_BYTES];
+    buf_add(&lines->text, line, (size_t)(print_plain(line, lines, entry, method, package) - line));
+    return true;
+}
+
+/* Any line. */
+static void add_any(struct access_log_lines *lines, const struct access_log_entry *entry)
+{
+    struct buf *out = &lines->text;
+    char fixed[HEAD_BYTES + TAIL_BYTES];
+    buf_add(out, fixed, (size_t)(print_head(fixed, lines, entry) - fixed));
+    add_json_text(out, text_of(entry->method));
+    buf_add(out, ",\"path\":", 8);
+    add_json_text(out, entry->path);
+    buf_add(out, fixed, (size_t)(print_counts(fixed, entry) - fixed));
     if (entry->package != NULL) {
         buf_add_text(out, ",\"package\":");
         add_json_text(out, text_of(entry->package));
@@ -169,6 +217,18 @@ void access_log_add(struct access_log_lines *lines, const struct access_log_entr
         json_write_text(out, text_of(entry->failure));
     }
     buf_add(out, "}\n", 2);
+}
+
+void access_log_add(struct access_log_lines *lines, const struct access_log_entry *entry)
+{
+    struct buf *out = &lines->text;
+    const size_t before = out->size;
+    if (entry->time_ms / 1000 != lines->second) {
+        name_second(lines, entry->time_ms / 1000);
+    }
+    if (!add_plain(lines, entry)) {
+        add_any(lines, entry);
+    }
     if (out->refusal != ERR_NONE) {
         out->size = before;
         out->refusal = ERR_NONE;

@@ -31,6 +31,7 @@ struct access_log_lines {
     struct buf text;
     int64_t second; /* whose name is in `stamp` */
     char stamp[24];
+    size_t stamp_bytes;
 };
 
 struct access_log_entry {

@@ -90,7 +90,10 @@ static void sweep_when_due(struct worker *worker)
 
 static void read_clocks(struct worker *worker)
 {
-    worker->now_ms = clock_ms(CLOCK_MONOTONIC);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    worker->now_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+    worker->now_ms = (int64_t)(worker->now_ns / 1000000U);
     worker->wall_ms = clock_ms(CLOCK_REALTIME);
 }
 
@@ -106,6 +109,9 @@ static void follow_catalogue(struct worker *worker)
     struct catalogue *old = worker->catalogue;
     worker->catalogue = catalogue_current_hold(current);
     worker->generation = generation;
+    if (worker->known != NULL) {
+        known_forget(worker->known);
+    }
     if (old != NULL) {
         store_cache_retain(worker->cache, worker->catalogue->number);
         attributes_retain(worker->attributes, worker->catalogue->number);
@@ -202,6 +208,7 @@ static void close_worker(struct worker *worker)
     }
     usage_tally_close(worker->tally);
     attributes_close(worker->attributes);
+    known_close(worker->known);
     store_cache_close(worker->cache);
     catalogue_drop(worker->catalogue);
     access_log_lines_release(&worker->lines);
@@ -249,6 +256,10 @@ static bool open_worker(struct worker *worker, struct err *err)
     access_log_lines_init(&worker->lines);
     const struct store_cache_options cache = {
         worker->is_admin ? ADMIN_CACHE_SLOTS : options->cache_slots, EXPANDED_KEPT_BYTES};
+    const bool counts_all = worker->is_admin || options->address_rate > 0;
+    if (!counts_all && !known_open(options->cache_slots, &worker->known, err)) {
+        return false;
+    }
     if (!store_cache_open(cache, &worker->cache, err) || !usage_tally_open(&worker->tally, err) ||
         !attributes_open(&worker->attributes, err)) {
         return false;

@@ -142,19 +142,61 @@ static struct MHD_Response *make_response(struct connection *connection)
     return made;
 }
 
+/* In any locale. */
+static void write_date(struct worker *worker, int64_t now_s)
+{
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const time_t when = (time_t)now_s;
+    struct tm parts;
+    if (gmtime_r(&when, &parts) != NULL) {
+        snprintf(worker->date, sizeof worker->date, "%s, %02u %s %04u %02u:%02u:%02u GMT",
+                 days[parts.tm_wday], (unsigned)parts.tm_mday % 100U, months[parts.tm_mon],
+                 (unsigned)(1900 + parts.tm_year) % 10000U, (unsigned)parts.tm_hour % 100U,
+                 (unsigned)parts.tm_min % 100U, (unsigned)parts.tm_sec % 100U);
+    }
+    worker->dated_s = now_s;
+}
+
+/* The library would print the date into every answer. What is prepared keeps one for
+ * a second; adding another takes its place. Heads are copied out of a response before
+ * the turn goes on, so no answer under way has it changed. */
+static void date_response(struct worker *worker, struct MHD_Response *prepared, int64_t *dated_s)
+{
+    const int64_t now_s = worker->wall_ms / 1000;
+    if (*dated_s == now_s) {
+        return;
+    }
+    if (worker->dated_s != now_s) {
+        write_date(worker, now_s);
+    }
+    if (MHD_add_response_header(prepared, "Date", worker->date) == MHD_YES) {
+        *dated_s = now_s;
+    }
+}
+
 /* What is prepared of a whole view is used again for every client. */
+static size_t prepared_index(const struct response *response)
+{
+    return (response->status == 304 ? 1U : 0U) + (response->is_private ? 2U : 0U) +
+           (response->is_versioned ? 4U : 0U);
+}
+
 static struct MHD_Response *prepared_response(struct connection *connection)
 {
     const struct response *response = &connection->response;
     struct store_view *view = response->view;
-    void **slot =
-        &view->prepared[(response->status == 304 ? 1 : 0) + (response->is_private ? 2 : 0) +
-                        (response->is_versioned ? 4 : 0)];
-    if (*slot == NULL) {
-        *slot = make_response(connection);
+    const size_t index = prepared_index(response);
+    if (view->prepared[index] == NULL) {
+        view->prepared[index] = make_response(connection);
+        view->dated_s[index] = 0;
         view->forget = forget_prepared;
     }
-    return *slot;
+    if (view->prepared[index] != NULL) {
+        date_response(connection->worker, view->prepared[index], &view->dated_s[index]);
+    }
+    return view->prepared[index];
 }
 
 static enum MHD_Result send_response(struct MHD_Connection *handle, struct connection *connection)
@@ -214,6 +256,23 @@ static void keep_names(struct connection *connection)
         keep_name(&connection->memory, response->key, connection->key, sizeof connection->key);
 }
 
+/* True when the connection has an answer that was given before, and prepared. */
+static bool answer_again(struct connection *connection)
+{
+    const struct worker *worker = connection->worker;
+    struct response *response = &connection->response;
+    if (worker->known == NULL || worker->drain_end_ms != 0 ||
+        !known_answer(worker->known, &connection->request, response)) {
+        return false;
+    }
+    if (response->view->prepared[prepared_index(response)] == NULL) {
+        store_view_give_back(response->view);
+        *response = (struct response){.status = 0};
+        return false;
+    }
+    return true;
+}
+
 static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -231,6 +290,10 @@ static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *
         admin_answer(&admin, &connection->request, &connection->memory, &connection->response);
         return send_response(handle, connection);
     }
+    if (answer_again(connection)) {
+        keep_names(connection);
+        return send_response(handle, connection);
+    }
     const struct http_options *options = &worker->http->options;
     const struct routes_context context = {.catalogue = worker->catalogue,
                                            .cache = worker->cache,
@@ -244,6 +307,9 @@ static enum MHD_Result answer(struct MHD_Connection *handle, struct connection *
                                            .turn_ns = &worker->question_ns,
                                            .is_draining = worker->drain_end_ms != 0};
     routes_answer(&context, &connection->request, &connection->memory, &connection->response);
+    if (worker->known != NULL) {
+        known_note(worker->known, &connection->request, &connection->response);
+    }
     keep_names(connection);
     return send_response(handle, connection);
 }
@@ -285,7 +351,7 @@ void *http_on_uri(void *cls, const char *uri, struct MHD_Connection *handle)
     if (connection == NULL) {
         return NULL;
     }
-    connection->begin_ns = clock_ns();
+    connection->begin_ns = connection->worker->now_ns;
     deadline_begin(&connection->deadline, DEADLINE_HEAD, connection->worker->now_ms);
     connection->is_seen = false;
     connection->is_answered = false;
@@ -406,7 +472,8 @@ static void log_request(struct connection *connection, enum MHD_RequestTerminati
 {
     struct worker *worker = connection->worker;
     const struct response *response = &connection->response;
-    const uint64_t microseconds = (clock_ns() - connection->begin_ns) / 1000;
+    worker->now_ns = clock_ns();
+    const uint64_t microseconds = (worker->now_ns - connection->begin_ns) / 1000;
     const bool is_cut = code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
     const struct access_log_entry entry = {
         .time_ms = worker->wall_ms,

@@ -18,6 +18,7 @@
 #include "server/crowd.h"
 #include "server/deadline.h"
 #include "server/http.h"
+#include "server/known.h"
 #include "server/listener.h"
 #include "server/routes.h"
 
@@ -69,13 +70,17 @@ struct worker {
     struct catalogue *catalogue;
     unsigned generation;
     struct store_cache *cache;
+    struct known *known; /* NULL: every request is to be counted */
     struct attributes *attributes;
     struct access_log_lines lines;
     struct usage_tally *tally;
     struct metrics metrics;
     bool is_admin;   /* the admin listener's */
     int64_t now_ms;  /* monotonic, of this turn */
+    uint64_t now_ns; /* the same, last looked at when a request ended */
     int64_t wall_ms; /* since 1970, of this turn */
+    int64_t dated_s; /* the second that is written in `date` */
+    char date[32];   /* "Sun, 06 Nov 1994 08:49:37 GMT" */
     int64_t swept_ms, sliced_ms;
     int64_t flushed_ms;
     int64_t drain_end_ms; /* 0: not draining */

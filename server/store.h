@@ -106,6 +106,7 @@ struct store_view_place {
     bool is_kept; /* the cache finds it */
     uint64_t serial;
     uint64_t last_used;
+    uint64_t born; /* never the same twice in a cache */
     struct digest name;
     bool is_expanded;
     enum message_coding packed_coding; /* in which it lies in the package */
@@ -131,6 +132,7 @@ struct store_view {
     /* What the HTTP side made of the view, to be kept with it, and how that is
      * thrown away. NULL at first. */
     void *prepared[STORE_PREPARED_COUNT];
+    int64_t dated_s[STORE_PREPARED_COUNT]; /* the second that its Date header tells */
     void (*forget)(void *prepared);
 
     struct store_view_place place;
@@ -177,6 +179,13 @@ ERR_CHECKED bool store_cache_find_archive(struct store_cache *cache, struct stor
                                           struct store_view **out, struct err *err);
 
 void store_view_keep(struct store_view *view);
+
+/*
+ * For who found a view before: holds it again, as store_cache_find() would. False
+ * when the cache has let go of the one that was `born` then, or its file was cut.
+ * `view` may be any that was ever given out by a cache that is still open.
+ */
+bool store_view_take_again(struct store_view *view, uint64_t born);
 void store_view_give_back(struct store_view *view); /* NULL is fine */
 
 /* True while the cache finds it, so that what is prepared of it has a keeper. */

@@ -343,6 +343,19 @@ void store_view_give_back(struct store_view *view)
     }
 }
 
+/* Views lie in the cache's arena: one that is gone is on the free list, or another
+ * view by now. */
+bool store_view_take_again(struct store_view *view, uint64_t born)
+{
+    struct store_view_place *place = &view->place;
+    if (!place->is_kept || place->born != born || !view_is_whole(view)) {
+        return false;
+    }
+    place->last_used = ++place->cache->clock;
+    place->holder_count++;
+    return true;
+}
+
 /* Takes a view out of the cache; what is prepared of it goes with that, and
  * gives its own hold back when the last connection is done. */
 static void forget(struct store_cache *cache, struct store_view **slot)
@@ -478,6 +491,7 @@ static bool make_view(struct store_cache *cache, struct store *store, struct tex
         .holder_count = 1,
         .serial = store->serial,
         .last_used = cache->clock,
+        .born = cache->clock, /* which steps before each look-up */
         .name = digest,
         .is_expanded = is_expanded,
         .packed_coding = coding_of(member->method),
