@@ -20,6 +20,7 @@
  *     citygml_link.c        xlinks, within the member or across the file
  *     citygml_feature.c     an object becomes a feature
  *     citygml_shape.c       its polygons, cleaned
+ *     citygml_place.c       metres in systems of degrees: prototypes, backs
  *
  * A member of the model (a building with its parts, rooms, furniture) is read
  * whole into struct citygml_member, then yielded object by object.
@@ -126,6 +127,7 @@ struct citygml_dress {
     uint8_t kind; /* enum citygml_dress_kind */
     uint8_t wrap; /* enum feature_wrap */
     bool is_back;
+    bool is_once; /* wrapMode "none", said: nothing of the image beyond its edges */
     bool has_place;
     uint16_t theme; /* into reader->themes */
     uint16_t image_bytes;
@@ -313,6 +315,7 @@ struct citygml {
     bool has_told_themes;
     bool has_told_prefixes;
     bool has_model_dress;
+    bool has_back;                 /* something is worn on backs */
     struct spill dresses;          /* struct citygml_dress */
     struct spill uvs;              /* 2 x float */
     struct citygml_table *targets; /* NULL: none */
@@ -455,6 +458,23 @@ ERR_CHECKED bool citygml_links_defer(struct citygml *reader, struct err *err);
 /* Reads the next one that waits, with what its links name. */
 ERR_CHECKED bool citygml_links_next(struct citygml *reader, bool *out_is_end, struct err *err);
 void citygml_links_close(struct citygml *reader);
+
+/* ---- citygml_place.c ---- */
+
+/* Where a prototype's point stands in the city. Prototypes are in metres: east
+ * and north become degrees where the city is in these. */
+void citygml_place_point(const struct citygml_placement *placement, struct text crs,
+                         const double raw[3], double out[3]);
+
+/*
+ * How a back is moved from its surface: 5 mm against the normal of a ring, in
+ * the units of the system; zero where the ring has no area. Nearer than anything
+ * that is built, farther than a viewer's depth is rough.
+ *
+ * Shapes   places   3 doubles each; corners: `count` indices of them
+ */
+void citygml_step_back(struct text crs, const double *places, const uint32_t *corners,
+                       uint32_t count, double out[3]);
 
 /* ---- citygml_shape.c ---- */
 

@@ -343,8 +343,8 @@ static void start_shape(struct citygml_scan *scan, uint32_t number,
     const struct citygml_word *property = citygml_scan_word(scan, above->word);
     struct citygml_object *object = object_of(scan, above);
     const bool is_drawn = is_geometry(word) || word->meaning == WORD_IMPLICIT;
-    if (above->kind == FRAME_PROPERTY && !above->is_foreign && is_drawn && !property->is_curve &&
-        (property->level >= 0 || property->meaning == WORD_TIN)) {
+    if (above->kind == FRAME_PROPERTY && is_drawn && !property->is_curve &&
+        (property->level >= 0 || (property->meaning == WORD_TIN && !above->is_foreign))) {
         citygml_geometry_root(scan, number, attributes, count);
         return;
     }
