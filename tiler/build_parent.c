@@ -19,8 +19,17 @@ static const double BYTES_PER_TRIANGLE = 6;
  * loaded for next to nothing. */
 static const double ERROR_GROWTH = 1.4;
 
-/* ... and so would one that weighs more than this share of those below it. */
-static const double BYTES_SHARE = 0.5;
+/* What a tile may weigh of the tiles that it stands for: a viewer that goes on to
+ * these has loaded it for nothing. */
+static const double BYTES_SHARE = 0.25;
+
+/* A tile that may weigh less than this share of --tile-bytes is not worth its
+ * request, nor the level that it makes for whoever comes nearer. */
+static const double LEAST_SHARE = 0.25;
+
+/* How much farther than its budget demands a tile goes in error, so that there
+ * are bytes to spend on what is seen most: keep.h. */
+static const double SPEND_GROWTH = 2;
 
 struct gathered {
     struct figure *figures;
@@ -209,24 +218,84 @@ static uint64_t bytes_below(const struct run *run, uint32_t first)
     return bytes;
 }
 
+static double budget_bytes(const struct run *run, const struct run_node *node)
+{
+    const double below = (double)bytes_below(run, node->first_child);
+    return fmin((double)run->options->tile_bytes, BYTES_SHARE * below);
+}
+
+/* What the tile shows within the budget: with the least error first; then a
+ * little beyond that, for what is seen more. */
+static bool open_merge(const struct run *run, const struct run_node *node, const struct gathered *g,
+                       double budget, struct jobs_worker *worker, struct merge **out,
+                       struct err *err)
+{
+    const double texel_per_error = piece_texel_m(run->options->error_factor);
+    const struct vec3 origin = lattice_center_ecef(node->cell);
+    struct merge *merge;
+    if (!merge_open(g->figures, g->count, origin, texel_per_error, &worker->tile, &merge, err)) {
+        return false;
+    }
+    *out = merge;
+    if (run->options->levels != LEVELS_MEASURED || node->is_part) {
+        return true;
+    }
+    if (!merge_until(merge, (uint64_t)budget, 0, err)) {
+        return false;
+    }
+    const double error_m = SPEND_GROWTH * merge_error_m(merge);
+    uint32_t *pieces = arena_array(&worker->tile, uint32_t, g->count);
+    if (pieces == NULL) {
+        return arena_full(&worker->tile, err);
+    }
+    if (!merge_until(merge, UINT64_MAX, error_m, err)) {
+        return false;
+    }
+    merge_pieces(merge, pieces);
+    const double spend = fmax(0, budget - (double)merge_cost_bytes(merge));
+    if (!keep_choose(g->figures, g->count, error_m, (uint64_t)spend, texel_per_error * error_m,
+                     &worker->scratch, pieces, err)) {
+        return false;
+    }
+    return merge_open_kept(g->figures, g->count, pieces, origin, texel_per_error, &worker->tile,
+                           out, err);
+}
+
+/* The node is no tile, and its parent begins with what it gathered. */
+static bool pass_on(struct run_node *node, const struct gathered *g, struct jobs_worker *worker,
+                    struct merge_result *out, struct err *err)
+{
+    *out = (struct merge_result){.items = arena_array(&worker->tile, struct merge_item, g->count),
+                                 .item_count = g->count};
+    if (out->items == NULL) {
+        return arena_full(&worker->tile, err);
+    }
+    for (size_t i = 0; i < g->count; i++) {
+        out->items[i] = (struct merge_item){&g->figures[i], 0};
+    }
+    node->is_passed = true;
+    node->error_m = g->error_m;
+    node->shown_count = (uint32_t)g->count;
+    return true;
+}
+
 /* Merges and writes, unless that buys nothing; a tile that came out heavier
  * than its budget is merged further. */
 static bool write_within_budget(struct run *run, struct run_node *node, const struct gathered *g,
                                 struct jobs_worker *worker, struct merge_result *result,
                                 struct buf *bytes, struct err *err)
 {
-    struct merge *merge;
-    if (!merge_open(g->figures, g->count, lattice_center_ecef(node->cell),
-                    piece_texel_m(run->options->error_factor), &worker->tile, &merge, err)) {
-        return false;
-    }
-    const double tile_bytes = (double)run->options->tile_bytes;
+    const double tile_bytes = budget_bytes(run, node);
     double budget = BUDGET_FIRST * tile_bytes / learned_ratio(run, node);
-    /* The root is always a tile: it is made coarse enough to be worth one. */
-    const double least_m = node->parent == RUN_NO_NODE ? ERROR_GROWTH * g->error_m : 0;
+    const bool may_pass = node->parent != RUN_NO_NODE && !node->is_part;
+    if (may_pass && tile_bytes < LEAST_SHARE * (double)run->options->tile_bytes) {
+        return pass_on(node, g, worker, result, err);
+    }
     for (int attempt = 0; attempt < BUDGET_TRIES; attempt++) {
         struct build_content content = {0};
-        if (!merge_until(merge, (uint64_t)budget, least_m, err) ||
+        struct merge *merge;
+        if (!open_merge(run, node, g, budget, worker, &merge, err) ||
+            !merge_until(merge, (uint64_t)budget, 0, err) ||
             !list_content(merge, worker, result, &content, err)) {
             return false;
         }
@@ -246,10 +315,6 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
         node->estimated_bytes = result->cost_bytes;
         const double ratio = (double)bytes->size / tile_bytes;
         if (ratio <= 1) {
-            node->is_passed =
-                node->parent != RUN_NO_NODE &&
-                (double)bytes->size > BYTES_SHARE * (double)bytes_below(run, node->first_child);
-            node->error_m = node->is_passed ? g->error_m : node->error_m;
             break;
         }
         budget = BUDGET_AGAIN * (double)result->cost_bytes / ratio;
