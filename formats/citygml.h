@@ -40,6 +40,9 @@
  *     generic attribute, in a set   its name; set.name
  *     xAL address                   address = {"CountryName":...} as JSON; several: an array
  *     gml:name                      name
+ *     of a boundary surface, opening or traffic area: class, function, usage,
+ *     surfaceMaterial and generic attributes, as text, each different value once
+ *                                   WallSurface.function = "1000; 1010"
  *
  * "12" and "1.5" become numbers, "012" and what has a codeSpace stays text.
  *
@@ -63,6 +66,9 @@
  */
 
 #include "formats/reader.h"
+
+/* Different values of one property of a feature's surfaces that are listed. */
+enum { CITYGML_SURFACE_VALUES_MAX = 16 };
 
 enum { CITYGML_LINKS_MAX = 32, CITYGML_WANTED_MAX = 4 * 1024 * 1024 };
 

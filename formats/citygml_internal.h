@@ -59,7 +59,8 @@ struct citygml_object {
 /* Attributes of all objects together, in the order of the source. */
 struct citygml_value {
     uint32_t object;
-    uint32_t group; /* those of one property element share it; 0: a property by itself */
+    uint32_t group;  /* those of one property element share it; 0: a property by itself */
+    bool is_surface; /* of one of its surfaces: kept once, however many have it */
     struct feature_attribute attribute;
 };
 
@@ -206,12 +207,14 @@ struct citygml_frame {
     bool is_ring;     /* it began a ring */
     bool is_place;    /* a reference point */
     bool is_surface;  /* an object that is only a surface of one */
+    bool is_kept;     /* a property of such that is worth a column */
     bool is_foreign;  /* below an element whose namespace is not CityGML's */
     uint32_t word;
-    uint32_t object; /* CITYGML_NONE: in none */
-    uint32_t node;   /* innermost geometry node, or CITYGML_NONE */
-    uint32_t srs;    /* into member.names, or CITYGML_NONE: the model's */
-    uint32_t text;   /* where its text begins in scan.text */
+    uint32_t surface_word; /* of the innermost surface */
+    uint32_t object;       /* CITYGML_NONE: in none */
+    uint32_t node;         /* innermost geometry node, or CITYGML_NONE */
+    uint32_t srs;          /* into member.names, or CITYGML_NONE: the model's */
+    uint32_t text;         /* where its text begins in scan.text */
 };
 
 /* What a property, value or generic attribute is called. */
@@ -403,6 +406,9 @@ void citygml_value_add(struct citygml_scan *scan, uint32_t object, uint32_t grou
 /* A leaf's text as a value of what it looks like, with its unit and code. */
 void citygml_value_leaf(struct citygml_scan *scan, uint32_t object, uint32_t group,
                         const struct citygml_naming *naming, struct text key, struct text text);
+/* What a surface of the frame's object says: text, under "WallSurface.function". */
+void citygml_value_surface(struct citygml_scan *scan, const struct citygml_frame *frame,
+                           struct text code_space, struct text key, struct text text);
 void citygml_generic_start(struct citygml_scan *scan, uint32_t word,
                            const struct xml_attribute *attributes, size_t count);
 void citygml_generic_part_start(struct citygml_scan *scan, uint32_t word,

@@ -275,6 +275,7 @@ const cases = {
       ),
     },
     ids: ["b1"],
+    check: ([b]) => b.properties["WallSurface.brick"] === "red" && !("WallSurface.name" in b.properties),
   },
 };
 

@@ -371,6 +371,46 @@ static void citygml__makes_attributes_of_values(void)
         2, visit_objects);
 }
 
+static void visit_surfaces(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->attribute_count, 4);
+    CHECK_TEXT_IS(value_of(feature, "WallSurface.function")->text, "10; 20");
+    CHECK_TEXT_IS(value_of(feature, "WallSurface.slope")->text,
+                  "90; 0; 1; 2; 3; 4; 5; 6; 7; 8; 9; 10; "
+                  "11; 12; 13; 14");
+    CHECK_TEXT_IS(value_of(feature, "Window.class")->text, "w");
+    CHECK_TEXT_IS(value_of(feature, "class")->text, "house");
+}
+
+#define WALL(id, function, content)                                                                \
+    "<b:boundedBy><b:WallSurface><g:name>" id "</g:name><b:function>" function "</b:function>"     \
+    "<n:intAttribute name=\"slope\"><n:value>90</n:value></n:intAttribute>" content                \
+    "</b:WallSurface></b:boundedBy>"
+#define SLOPE(value)                                                                               \
+    "<n:doubleAttribute name=\"slope\"><n:value>" value "</n:value></n:doubleAttribute>"
+
+static void citygml__lists_what_surfaces_say(void)
+{
+    read_clean(
+        HEAD ENVELOPE MEMBER(
+            "<b:Building g:id=\"a\"><b:class>house</b:class>" WALL(
+                "north", "10", "<b:opening><b:Window><b:class>w</b:class></b:Window></b:opening>")
+                WALL("south", "20", "") WALL(
+                    "east", "10",
+                    SLOPE("0") SLOPE("1") SLOPE("2") SLOPE("3") SLOPE("4") SLOPE("5") SLOPE(
+                        "6") SLOPE("7") SLOPE("8") SLOPE("9") SLOPE("10") SLOPE("11") SLOPE("12")
+                        SLOPE("13") SLOPE("14") SLOPE("15") SLOPE(
+                            "16")) "<b:lod2MultiSurface>" SURFACES(POLYGON("p",
+                                                                           SQUARE)) "</"
+                                                                                    "b:"
+                                                                                    "lod2MultiSurfa"
+                                                                                    "ce></"
+                                                                                    "b:Building>")
+            TAIL,
+        1, visit_surfaces);
+}
+
 /* ---- appearance ---- */
 
 static void visit_dressed(const struct feature *feature, long index)
@@ -907,6 +947,7 @@ CHECK_MAIN(CHECK_TEST(citygml__reads_the_smallest_file),
            CHECK_TEST(citygml__makes_attributes_of_values),
            CHECK_TEST(citygml__dresses_surfaces_from_within_and_from_the_end),
            CHECK_TEST(citygml__dresses_surfaces_of_version_3),
+           CHECK_TEST(citygml__lists_what_surfaces_say),
            CHECK_TEST(citygml__makes_a_surface_of_a_back),
            CHECK_TEST(citygml__ends_textures_that_are_there_once),
            CHECK_TEST(citygml__draws_what_extensions_call_as_citygml_does),
