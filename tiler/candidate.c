@@ -4,6 +4,8 @@
 #include <assert.h>
 
 #include "tiler/block.h"
+#include "tiler/crate.h"
+#include "tiler/crown.h"
 #include "tiler/deviation.h"
 #include "tiler/footprint.h"
 #include "tiler/shade.h"
@@ -244,11 +246,10 @@ static bool may_be_block(struct text class_name)
     return false;
 }
 
-/* The mean colour of the faces that look up, or of the others. */
-static struct paint mean_paint(const struct piece *piece, bool is_roof)
+/* Adds the colour of the faces that look up, or of the others, to a mean. */
+static void mix_faces(const struct piece *piece, bool is_roof, struct paint *io_mean,
+                      double *io_area_m2)
 {
-    struct paint mean = {{UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT16_MAX}};
-    double area_m2 = 0;
     for (uint32_t t = 0; t < piece->triangle_count; t++) {
         const struct piece_face *face = &piece->faces[piece->triangle_faces[t]];
         if ((face->normal.z > 0.5f) != is_roof) {
@@ -260,9 +261,21 @@ static struct paint mean_paint(const struct piece *piece, bool is_roof)
                                                      vec3_sub(piece->points[c[2]], a))) /
                               2;
         if (own_m2 > 0) {
-            mean = mass_mix(mean, area_m2, face->paint, own_m2);
-            area_m2 += own_m2;
+            *io_mean = mass_mix(*io_mean, *io_area_m2, face->paint, own_m2);
+            *io_area_m2 += own_m2;
         }
+    }
+}
+
+/* The mean colour of the faces that look up, or of the others; of all where
+ * there are none such: a palm is steep all over. */
+static struct paint mean_paint(const struct piece *piece, bool is_roof)
+{
+    struct paint mean = {{UINT16_MAX, UINT16_MAX, UINT16_MAX, UINT16_MAX}};
+    double area_m2 = 0;
+    mix_faces(piece, is_roof, &mean, &area_m2);
+    if (area_m2 == 0) {
+        mix_faces(piece, !is_roof, &mean, &area_m2);
     }
     return mean;
 }
@@ -350,122 +363,149 @@ static bool is_ground(const struct shape *full)
     return true;
 }
 
-/*
- * Ground is one thin prism per convex piece of its plan, at its middle height.
- * Leaving it out counts with its width: what is missing then is a strip as wide,
- * however long.
- */
-static bool add_ground(struct chain *chain, const struct shape *full, struct arena *tile,
-                       struct arena *scratch, struct err *err)
+/* Ground of more colours has the mean of all. */
+enum { GROUND_PAINTS_MAX = 6 };
+
+static bool same_paint(struct paint a, struct paint b)
+{
+    return memcmp(a.color, b.color, sizeof a.color) == 0;
+}
+
+/* The colours of a version's faces; 0 when there are more than GROUND_PAINTS_MAX. */
+static uint32_t list_paints(const struct piece *piece, struct paint *out)
+{
+    uint32_t count = 0;
+    for (uint32_t f = 0; f < piece->face_count; f++) {
+        uint32_t at = 0;
+        while (at < count && !same_paint(out[at], piece->faces[f].paint)) {
+            at++;
+        }
+        if (at == GROUND_PAINTS_MAX) {
+            return 0;
+        }
+        out[at] = piece->faces[f].paint;
+        count = at == count ? count + 1 : count;
+    }
+    return count;
+}
+
+/* The masses of what has one colour; the faces of `piece` are those of `full`. */
+static bool add_ground_of(struct chain *chain, const struct shape *full, const struct piece *piece,
+                          const struct paint *paint, struct mass *masses, struct arena *tile,
+                          struct arena *scratch, struct err *err)
 {
     const struct box3 box = shape_box(full);
-    const double height_m = box.max.z - box.min.z;
     const double middle_m = (box.max.z + box.min.z) / 2;
+    bool *is_wanted = arena_array(scratch, bool, full->triangle_count);
+    if (is_wanted == NULL) {
+        return arena_full(scratch, err);
+    }
+    for (uint32_t t = 0; t < full->triangle_count; t++) {
+        is_wanted[t] =
+            paint == NULL || same_paint(piece->faces[full->triangle_faces[t]].paint, *paint);
+    }
+    struct ring_set plan;
+    struct mass *made;
+    uint32_t count;
+    if (!footprint_from_shape(full, is_wanted, tile, scratch, &plan, err) ||
+        !mass_from_plan(&plan, middle_m, middle_m, (box.max.z - box.min.z) / 2,
+                        GROUND_MASSES_MAX - chain->mass_count, tile, scratch, &made, &count, err)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        paint_mass(&made[i], piece);
+        made[i].roof = paint == NULL ? made[i].roof : *paint;
+        masses[chain->mass_count++] = made[i];
+    }
+    /* Too many of them: it is not merged, rather than in part. */
+    chain->mass_count = count == 0 && ring_point_count(&plan) > 0 ? 0 : chain->mass_count;
+    return true;
+}
+
+/*
+ * Ground is thin prisms, for each of its colours one per convex piece of the
+ * plan, at its middle height. Leaving it out counts with its width: what is
+ * missing then is a strip as wide, however long.
+ */
+static bool add_ground(struct chain *chain, const struct record *record, const struct shape *full,
+                       struct arena *tile, struct arena *scratch, struct err *err)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    const struct box3 box = shape_box(full);
     struct ring_set plan;
     double width_m;
+    struct piece piece;
+    struct paint paints[GROUND_PAINTS_MAX];
+    struct mass *masses = arena_array(tile, struct mass, GROUND_MASSES_MAX);
+    if (masses == NULL) {
+        return arena_full(tile, err);
+    }
     if (!footprint_from_shape(full, NULL, tile, scratch, &plan, err) ||
-        !footprint_width_m(&plan, scratch, &width_m, err)) {
+        !footprint_width_m(&plan, scratch, &width_m, err) ||
+        !paint_shape(chain, record, full, OF_SOURCE, 0, tile, scratch, &piece, err)) {
         return false;
     }
-    chain->dropped_error_m = fmin(chain->dropped_error_m, hypot(width_m, height_m));
-    struct mass *masses;
-    if (!mass_from_plan(&plan, middle_m, middle_m, height_m / 2, GROUND_MASSES_MAX, tile, scratch,
-                        &masses, &chain->mass_count, err)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < chain->mass_count; i++) {
-        paint_mass(&masses[i], &chain->pieces[0]);
+    chain->dropped_error_m = fmin(chain->dropped_error_m, hypot(width_m, box.max.z - box.min.z));
+    const uint32_t count = list_paints(&piece, paints);
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < (count == 0 ? 1 : count); i++) {
+        ok = (i > 0 && chain->mass_count == 0) ||
+             add_ground_of(chain, full, &piece, count == 0 ? NULL : &paints[i], masses, tile,
+                           scratch, err);
     }
     chain->masses = masses;
-    return true;
+    arena_reset(scratch, mark);
+    return ok;
 }
 
 /* ---- small things: trees, lamps ---- */
 
-/* Things larger than this are not to be seen as boxes, but may be merged as such. */
-static const double BOX_DIAMETER_MAX_M = 40;
+/* Things larger than this are not to be seen as such, but may be merged as boxes. */
+static const double SMALL_DIAMETER_MAX_M = 40;
 
-static bool box_around(const struct shape *full, struct arena *scratch, struct mass_prism *out,
-                       struct err *err)
+/* Two pyramids are not as good as a thing that costs little more. */
+static const double CROWN_WORTH = 0.7;
+
+/* A copy of a version's faces in two colours: those that look up, and others. */
+static bool paint_alike(struct piece *piece, struct paint roof, struct paint wall,
+                        struct arena *tile, struct err *err)
 {
-    const struct arena_mark mark = arena_mark(scratch);
-    struct vec2 *points = arena_array(scratch, struct vec2, full->point_count);
-    struct vec2 *hull = arena_array(scratch, struct vec2, (size_t)full->point_count + 1);
-    if (points == NULL || hull == NULL) {
-        return arena_full(scratch, err);
+    struct piece_face *faces = arena_array(tile, struct piece_face, piece->face_count);
+    if (faces == NULL) {
+        return arena_full(tile, err);
     }
-    for (uint32_t i = 0; i < full->point_count; i++) {
-        points[i] = (struct vec2){full->points[i].x, full->points[i].y};
+    memcpy(faces, piece->faces, piece->face_count * sizeof faces[0]);
+    for (uint32_t i = 0; i < piece->face_count; i++) {
+        faces[i].paint = faces[i].normal.z > 0 ? roof : wall;
     }
-    const struct box3 box = shape_box(full);
-    const uint32_t count = ring_hull(points, full->point_count, hull);
-    *out = (struct mass_prism){.base_m = box.min.z, .top_m = box.max.z};
-    if (count >= 3 && ring_rectangle(hull, count, out->points) > 0) {
-        out->count = 4;
-    }
-    arena_reset(scratch, mark);
+    piece->faces = faces;
     return true;
 }
 
-/* All of the thing is in the box; and no point of the box is farther from the
- * thing than its corners are from the thing's point nearest to its middle. */
-static double box_error_m(const struct shape *full, const struct mass_prism *box)
+/* A tree or a lamp as two pyramids. */
+static bool add_crown(struct chain *chain, const struct record *record, const struct shape *full,
+                      struct arena *tile, struct arena *scratch, struct err *err)
 {
-    struct vec3 corners[8];
-    struct vec3 middle = {0, 0, 0};
-    for (int i = 0; i < 8; i++) {
-        const struct vec2 p = box->points[i & 3];
-        corners[i] = (struct vec3){p.x, p.y, i < 4 ? box->base_m : box->top_m};
-        middle = vec3_add(middle, vec3_scale(corners[i], 0.125));
+    struct shape shape;
+    struct piece piece;
+    struct err made;
+    double error_m;
+    if (chain->dropped_error_m > SMALL_DIAMETER_MAX_M) {
+        return true;
     }
-    struct vec3 nearest = full->points[0];
-    for (uint32_t i = 1; i < full->point_count; i++) {
-        if (vec3_distance(full->points[i], middle) < vec3_distance(nearest, middle)) {
-            nearest = full->points[i];
-        }
+    if (!crown_make(full, tile, scratch, &shape, &made)) {
+        return skip_unless_fatal(false, &made, err);
     }
-    double most = 0;
-    for (int i = 0; i < 8; i++) {
-        most = fmax(most, vec3_distance(corners[i], nearest));
+    if (!is_worth(chain, &shape, CROWN_WORTH)) {
+        return true;
     }
-    return most;
-}
-
-static bool box_shape(const struct mass_prism *box, struct arena *tile, struct shape *out,
-                      struct err *err)
-{
-    static const uint32_t corners[30] = {0, 1, 5, 0, 5, 4, 1, 2, 6, 1, 6, 5, 2, 3, 7,
-                                         2, 7, 6, 3, 0, 4, 3, 4, 7, 4, 5, 6, 4, 6, 7};
-    *out = (struct shape){.points = arena_array(tile, struct vec3, 8),
-                          .point_count = 8,
-                          .corners = arena_array(tile, uint32_t, 30),
-                          .triangle_faces = arena_array(tile, uint32_t, 10),
-                          .triangle_count = 10,
-                          .faces = arena_array(tile, struct shape_face, 5),
-                          .face_count = 5};
-    if (out->points == NULL || out->corners == NULL || out->triangle_faces == NULL ||
-        out->faces == NULL) {
-        return arena_full(tile, err);
+    if (!measure_version(chain, full, &shape, OF_BLOCK, tile, scratch, &error_m, err) ||
+        !paint_shape(chain, record, &shape, OF_BLOCK, error_m, tile, scratch, &piece, err) ||
+        !paint_alike(&piece, mean_paint(&chain->pieces[0], true),
+                     mean_paint(&chain->pieces[0], false), tile, err)) {
+        return false;
     }
-    memcpy(out->corners, corners, sizeof corners);
-    for (uint32_t i = 0; i < 8; i++) {
-        const struct vec2 p = box->points[i & 3];
-        out->points[i] = (struct vec3){p.x, p.y, i < 4 ? box->base_m : box->top_m};
-    }
-    for (uint32_t i = 0; i < 10; i++) {
-        out->triangle_faces[i] = i / 2;
-    }
-    for (uint32_t i = 0; i < 5; i++) {
-        const struct vec2 a = box->points[i & 3];
-        const struct vec2 b = box->points[(i + 1) & 3];
-        out->faces[i] =
-            (struct shape_face){.kind = SURFACE_UNKNOWN,
-                                .material = FEATURE_NONE,
-                                .texture = FEATURE_NONE,
-                                .polygon = UINT32_MAX,
-                                .normal = i < 4 ? vec3_unit((struct vec3){b.y - a.y, a.x - b.x, 0})
-                                                : (struct vec3){0, 0, 1}};
-    }
+    add_piece(chain, &piece);
     return true;
 }
 
@@ -474,11 +514,9 @@ static bool add_box(struct chain *chain, const struct record *record, const stru
                     struct arena *tile, struct arena *scratch, struct err *err)
 {
     struct mass_prism box;
-    const bool is_small = chain->dropped_error_m <= BOX_DIAMETER_MAX_M;
-    if (!box_around(full, scratch, &box, err)) {
+    if (!crate_around(full, scratch, &box, err)) {
         return false;
     }
-    box.error_m = box.count == 4 ? box_error_m(full, &box) : HUGE_VAL;
     if (box.error_m >= chain->dropped_error_m) {
         return true;
     }
@@ -489,10 +527,6 @@ static bool add_box(struct chain *chain, const struct record *record, const stru
     if (mass == NULL || part == NULL) {
         return arena_full(tile, err);
     }
-    if (!box_shape(&box, tile, &shape, err) ||
-        !paint_shape(chain, record, &shape, OF_BLOCK, box.error_m, tile, scratch, &piece, err)) {
-        return false;
-    }
     *part = box;
     *mass = (struct mass){.shape = box,
                           .parts = part,
@@ -500,20 +534,19 @@ static bool add_box(struct chain *chain, const struct record *record, const stru
                           .low_top_m = box.top_m,
                           .high_top_m = box.top_m};
     paint_mass(mass, &chain->pieces[0]);
-    struct piece_face *faces = arena_array(tile, struct piece_face, piece.face_count);
-    if (faces == NULL) {
-        return arena_full(tile, err);
-    }
-    memcpy(faces, piece.faces, piece.face_count * sizeof faces[0]);
-    for (uint32_t i = 0; i < piece.face_count; i++) {
-        faces[i].paint = i < 4 ? mass->wall : mass->roof;
-    }
-    piece.faces = faces;
-    if (is_small && is_worth(chain, &shape, 0.9)) {
-        add_piece(chain, &piece);
-    }
     chain->masses = mass;
     chain->mass_count = 1;
+    if (!crate_shape(&box, tile, &shape, err)) {
+        return false;
+    }
+    if (chain->dropped_error_m > SMALL_DIAMETER_MAX_M || !is_worth(chain, &shape, 0.9)) {
+        return true;
+    }
+    if (!paint_shape(chain, record, &shape, OF_BLOCK, box.error_m, tile, scratch, &piece, err) ||
+        !paint_alike(&piece, mass->roof, mass->wall, tile, err)) {
+        return false;
+    }
+    add_piece(chain, &piece);
     return true;
 }
 
@@ -609,7 +642,9 @@ static bool fill_chain(struct chain *chain, const struct record *record, const s
            (!is_building || add_first_block(chain, record, full, tile, scratch, err)) &&
            add_source_levels(chain, record, full, 1, 2, tile, scratch, err) &&
            (!is_building || add_coarse_blocks(chain, record, full, tile, scratch, err)) &&
-           (!is_building && is_ground(full) ? add_ground(chain, full, tile, scratch, err) : true) &&
+           (is_building ||
+            (is_ground(full) ? add_ground(chain, record, full, tile, scratch, err)
+                             : add_crown(chain, record, full, tile, scratch, err))) &&
            (chain->mass_count > 0 || add_box(chain, record, full, tile, scratch, err));
 }
 

@@ -16,7 +16,7 @@
  *     blocks          over the footprint, with layers where roofs lie at
  *                     different heights; three tolerances
  *
- *     box             for what is small and no building: trees, lamps
+ *     crown, box      for what is small and no building: trees, lamps
  *
  * Beside the chain a figure has masses (mass.h), which merge.h joins with its
  * neighbours': of buildings the convex pieces of the finest block's layers, of

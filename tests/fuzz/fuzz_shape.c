@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "tiler/block.h"
+#include "tiler/crate.h"
+#include "tiler/crown.h"
 #include "tiler/deviation.h"
 #include "tiler/simplify.h"
 
@@ -82,6 +84,27 @@ static void check(const struct shape *shape)
     }
 }
 
+/* As a crown, and as a box that is no farther off than it says. */
+static void make_small(const struct shape *full, struct arena *out, struct arena *scratch)
+{
+    struct shape small;
+    struct mass_prism box;
+    struct deviation found;
+    struct err err;
+    if (crown_make(full, out, scratch, &small, &err)) {
+        check(&small);
+    } else {
+        assert(err.code == ERR_GEOMETRY);
+    }
+    if (crate_around(full, scratch, &box, &err) && isfinite(box.error_m) &&
+        crate_shape(&box, out, &small, &err)) {
+        check(&small);
+        if (deviation_measure(full, &small, 0.05, 0.2, scratch, &found, &err)) {
+            assert(found.lower_m <= box.error_m + 1e-6);
+        }
+    }
+}
+
 static void measure(const struct shape *full, const struct shape *other, struct arena *scratch)
 {
     struct deviation found;
@@ -115,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check(&other);
             measure(&full, &other, &scratch);
         }
+        make_small(&full, &out, &scratch);
     } else {
         assert(err.code == ERR_GEOMETRY || err.code == ERR_LIMIT);
     }
