@@ -712,6 +712,22 @@ bool mass_join(const struct mass *a, const struct mass *b, double limit_m, struc
 
 /* ---- a plan to convex pieces ---- */
 
+/*
+ * Whether all of a piece lies to the left of a side that it is to have. To look
+ * at the neighbouring corners alone is not enough: the tip of a sliver that lies
+ * along its side's own line passes there, far outside, and the ring turns twice.
+ */
+static bool is_left_of(const struct mass_prism *piece, struct vec2 from, struct vec2 to)
+{
+    const double slack = STRAIGHT_M * distance(from, to);
+    for (uint32_t i = 0; i < piece->count; i++) {
+        if (ring_turn(from, to, piece->points[i]) < -slack) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Adds the tip of a triangle that shares the side (i, i + 1), if what comes of
  * it is convex. */
 static bool grow(struct mass_prism *piece, const struct vec2 triangle[3])
@@ -727,10 +743,7 @@ static bool grow(struct mass_prism *piece, const struct vec2 triangle[3])
                 continue;
             }
             const struct vec2 tip = triangle[(k + 2) % 3];
-            const struct vec2 before = piece->points[(i + piece->count - 1) % piece->count];
-            const struct vec2 after = piece->points[(next + 1) % piece->count];
-            const double slack = STRAIGHT_M * larger(distance(a, tip), distance(b, tip));
-            if (ring_turn(before, a, tip) < -slack || ring_turn(tip, b, after) < -slack) {
+            if (!is_left_of(piece, a, tip) || !is_left_of(piece, tip, b)) {
                 return false;
             }
             memmove(piece->points + i + 2, piece->points + i + 1,
