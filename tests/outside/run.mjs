@@ -2,7 +2,7 @@
 //
 // run.mjs - makes packages with the built programs and lets every judge look at them.
 //
-//   node tests/outside/run.mjs [PART...]      parts: made real browser cli server; all without a name
+//   node tests/outside/run.mjs [PART...]      parts: made errors real browser cli server; all without a name
 //
 // STOREY_BUILD names the preset whose programs run (release). Writes 'passed failed skipped' to
 // build/outside/count for ./check, and leaves packages and screenshots in build/outside.
@@ -15,9 +15,10 @@ import { testRepeatable } from "../cli/repeatable.mjs";
 import { testAttributeFile } from "./attributes.mjs";
 import { testCesium } from "./cesium.mjs";
 import { attributesById, heights, writeControl } from "./control.mjs";
+import { reported, testErrors } from "./errors.mjs";
 import { testFeatures } from "./features.mjs";
 import { testGltf } from "./gltf.mjs";
-import { made, report, test } from "./judge.mjs";
+import { made, report, shared, test } from "./judge.mjs";
 import { run, serve, tile, tilesets } from "./programs.mjs";
 import { testProxy } from "./proxy.mjs";
 import { testAllGml, testAllReal } from "./real.mjs";
@@ -65,6 +66,29 @@ async function makePackages() {
       const done = tile([one.input], one.where, one.options);
       return `${done.seconds.toFixed(2)} s, ${Math.round(done.peakKb / 1024)} MB`;
     });
+  }
+}
+
+// Small cities in small tiles, so that there are levels; real ones where they are.
+const measured = [
+  { name: "errors-5", seed: 5, count: 60, options: ["--tile-bytes", "32K"] },
+  { name: "errors-9", seed: 9, count: 40, options: ["--tile-bytes", "16K", "--properties", "class,address"] },
+  { name: "errors-tower", input: tower, options: ["--tile-bytes", "32K", "--no-textures"] },
+  { name: "errors-delft", input: path.join(shared, "cityjson/3dbag-delft/delft.city.json"), options: ["--tile-bytes", "48K"] },
+];
+
+async function judgeErrorsOfAll() {
+  for (const { name, seed, count, input, options } of measured) {
+    const where = path.join(made, name);
+    const csv = `${where}.csv`;
+    const from = input ?? `${where}.city.json`;
+    if (!input) run("storey_district", ["--count", String(count), "--seed", String(seed), "-o", from]);
+    if (!fs.existsSync(from)) continue;
+    fs.rmSync(where, { recursive: true, force: true });
+    await test(`tile ${name}`, () => {
+      tile([from], where, [...options, "--report", csv]);
+    });
+    await testErrors(where, name, reported(csv, "hidden-inside"));
   }
 }
 
@@ -157,6 +181,7 @@ if (wants("made") || wants("browser")) {
   await makePackages();
   await judgePackages();
 }
+if (wants("made") || wants("errors")) await judgeErrorsOfAll();
 if (wants("browser")) await judgeInBrowser();
 if (wants("real")) {
   await testAllReal();
