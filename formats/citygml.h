@@ -20,6 +20,15 @@
  * Prototypes of implicit geometry are metres east, north and up of their
  * reference point, also where the city is in degrees.
  *
+ * What a surface wears on its back (isFront false) is a surface of its own, 5 mm
+ * behind it and the other way round; not in solids, whose inside nobody sees.
+ * wrapMode "none": beyond the image's edges there is the material's colour, or a
+ * light grey, as a border. One that is not said counts as repeating, which is
+ * what files without it are drawn with.
+ *
+ * An extension's properties that are called as CityGML's own, such as
+ * urf:lod1MultiSurface, are drawn; its class has a plus before it.
+ *
  * Attributes
  *
  *     bldg:measuredHeight uom="m"   measuredHeight = 12.5, measuredHeight_unit = "m"
@@ -31,6 +40,9 @@
  *     generic attribute, in a set   its name; set.name
  *     xAL address                   address = {"CountryName":...} as JSON; several: an array
  *     gml:name                      name
+ *     of a boundary surface, opening or traffic area: class, function, usage,
+ *     surfaceMaterial and generic attributes, as text, each different value once
+ *                                   WallSurface.function = "1000; 1010"
  *
  * "12" and "1.5" become numbers, "012" and what has a codeSpace stays text.
  *
@@ -49,11 +61,14 @@
  *               geometry-unknown (an extension's)
  *     repaired  hole-too-short, ring-collapsed, texture, link-in-circle
  *     notice    not-drawn (points and curves), id-missing, id-invalid, encoding, theme,
- *               back-not-drawn, roof-edge (level 0 has a footprint, too),
+ *               back-not-drawn (within solids), roof-edge (level 0 has a footprint, too),
  *               dictionary, prefix-undeclared
  */
 
 #include "formats/reader.h"
+
+/* Different values of one property of a feature's surfaces that are listed. */
+enum { CITYGML_SURFACE_VALUES_MAX = 16 };
 
 enum { CITYGML_LINKS_MAX = 32, CITYGML_WANTED_MAX = 4 * 1024 * 1024 };
 

@@ -366,6 +366,7 @@ void citygml_appearance_end(struct citygml_scan *scan, struct citygml_frame *fra
         break;
     case WORD_IS_FRONT:
         dress->is_back = text_is(text, "false") || text_is(text, "0");
+        scan->reader->has_back |= dress->is_back;
         break;
     case WORD_DIFFUSE:
         read_color(text, dress->diffuse, 3);
@@ -394,6 +395,7 @@ void citygml_appearance_end(struct citygml_scan *scan, struct citygml_frame *fra
         break;
     case WORD_WRAP:
         dress->wrap = (uint8_t)wrap_of(text);
+        dress->is_once = text_is(text, "none");
         break;
     case WORD_BORDER:
         read_color(text, dress->border, 4);

@@ -40,7 +40,6 @@ void citygml_dresser_reset(struct citygml_dresser *dresser)
     for (int i = 0; i < 7; i++) {
         buf_reset(bufs[i]);
     }
-    dresser->back_count = 0;
 }
 
 /* ---- the feature's own lists ---- */
@@ -84,16 +83,55 @@ static bool use_material(struct citygml_dresser *dresser, const struct citygml_f
     return true;
 }
 
+/* How far from 0 to 1 is no more than the rounding of who wrote it. */
+static const float EDGE_SLACK = 0.01F;
+
+/* Whether the coordinates of the current polygon lie beyond the image. */
+static bool leaves_image(const struct citygml_dresser *dresser)
+{
+    const uint32_t count = citygml_count(&dresser->uvs, sizeof(float));
+    for (uint32_t i = 0; i < count; i++) {
+        const float uv = *CITYGML_AT(dresser->uvs, const float, i);
+        if (uv < -EDGE_SLACK || uv > 1 + EDGE_SLACK) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is seen beyond an image that is there once. */
+static void read_border(const struct citygml_dresser *dresser, int32_t material, float out[4])
+{
+    static const float plain[4] = {0.8F, 0.8F, 0.8F, 1};
+    memcpy(out, plain, sizeof plain);
+    if (material != FEATURE_NONE) {
+        const struct feature_material *worn =
+            CITYGML_AT(dresser->materials, const struct feature_material, material);
+        memcpy(out, worn->diffuse, sizeof worn->diffuse);
+        out[3] = worn->alpha;
+    }
+}
+
+/* The material is the one that the polygon wears, too, or FEATURE_NONE. */
 static bool use_texture(struct citygml_dresser *dresser, struct citygml *reader,
                         const struct citygml_found *found, const struct citygml_dress *dress,
-                        int32_t *out, struct err *err)
+                        int32_t material, int32_t *out, struct err *err)
 {
-    const uint64_t key = key_of(found);
+    const bool is_edged = dress->is_once || dress->wrap == WRAP_BORDER;
+    const bool leaves = is_edged && leaves_image(dresser);
+    /* One image with two borders is two textures. */
+    const uint64_t edge = leaves ? 2 + (dress->is_once ? (uint64_t)(material + 1) : 0) : is_edged;
+    const uint64_t key = key_of(found) | edge << 34;
     const uint32_t count = citygml_count(&dresser->texture_keys, sizeof key);
     const uint32_t index = find_key(&dresser->texture_keys, key);
     if (index == count) {
-        struct feature_texture texture = {.wrap = (enum feature_wrap)dress->wrap};
+        struct feature_texture texture = {.wrap = leaves     ? WRAP_BORDER
+                                                  : is_edged ? WRAP_CLAMP
+                                                             : (enum feature_wrap)dress->wrap};
         memcpy(texture.border, dress->border, sizeof texture.border);
+        if (leaves && dress->is_once) {
+            read_border(dresser, material, texture.border);
+        }
         if (!citygml_copy((struct text){dress->image, dress->image_bytes}, reader->feature,
                           &texture.image, err)) {
             return false;
@@ -116,8 +154,8 @@ static bool is_theme(const struct citygml *reader, const struct citygml_dress *d
            CITYGML_AT(reader->themes, const struct citygml_theme, dress->theme)->name.size == 0;
 }
 
-/* The first of `kind` (a material, or not) that `id` wears on its front, in
- * the theme that is read. */
+/* The first of `kind` (a material, or not) that `id` wears on the side that is
+ * looked for, in the theme that is read. */
 static bool find_dress(struct citygml_dresser *dresser, struct citygml *reader, uint64_t id,
                        bool is_material, bool is_ring, struct citygml_found *out,
                        struct citygml_dress *out_dress, bool *out_is_there, struct err *err)
@@ -142,8 +180,7 @@ static bool find_dress(struct citygml_dresser *dresser, struct citygml *reader, 
         if ((dress.kind == DRESS_MATERIAL) != is_material || !is_theme(reader, &dress)) {
             continue;
         }
-        if (dress.is_back) {
-            dresser->back_count++;
+        if (dress.is_back != dresser->is_back) {
             continue;
         }
         *out = found;
@@ -242,7 +279,7 @@ static bool choose_list(struct citygml_dresser *dresser, struct citygml *reader,
         }
     }
     return node->ring_count == 0 ||
-           use_texture(dresser, reader, &first, &first_dress, &out->texture, err);
+           use_texture(dresser, reader, &first, &first_dress, out->material, &out->texture, err);
 }
 
 /* Coordinates by a matrix, s t q from x y z 1, or from where the image lies. */
@@ -283,17 +320,19 @@ static bool choose_generated(struct citygml_dresser *dresser, struct citygml *re
         buf_add(&dresser->offsets, &offset, sizeof offset);
     }
     return buf_finish(&dresser->uvs, err) && buf_finish(&dresser->offsets, err) &&
-           use_texture(dresser, reader, found, dress, &out->texture, err);
+           use_texture(dresser, reader, found, dress, out->material, &out->texture, err);
 }
 
 bool citygml_dresser_choose(struct citygml_dresser *dresser, struct citygml *reader,
                             const struct citygml_node *node, const struct citygml_worn *worn,
-                            struct text id, struct citygml_outfit *out, struct err *err)
+                            struct text id, bool is_back, struct citygml_outfit *out,
+                            struct err *err)
 {
     struct citygml_outfit outfit = {.material = FEATURE_NONE, .texture = FEATURE_NONE};
     struct citygml_found found;
     struct citygml_dress dress;
     bool is_there = false;
+    dresser->is_back = is_back;
     dresser->uvs.size = 0;
     dresser->offsets.size = 0;
     if (!find_around(dresser, reader, node, worn, true, &found, &dress, &is_there, err) ||

@@ -7,8 +7,12 @@
  *
  * Targets name surfaces (a polygon, or a MultiSurface, CompositeSurface or
  * Solid around it) or, with texture coordinates, rings. The innermost surface
- * that is named decides. Of several themes one is read; what is meant for the
- * back of a surface is counted, not drawn.
+ * that is named decides. Of several themes one is read. What is meant for the
+ * back of a surface is asked for by itself.
+ *
+ * Beyond the edges of an image that is said to be there once ("none") the
+ * surface has its material's colour, or a light grey: as a border, which the
+ * image only has where the surface leaves it.
  *
  * For citygml*.c alone.
  */
@@ -36,7 +40,7 @@ struct citygml_dresser {
     struct buf found;                       /* struct citygml_found: scratch */
     struct buf uvs;                         /* of the current polygon's rings */
     struct buf offsets; /* uint32_t a ring: into uvs, in floats; or CITYGML_NONE */
-    uint32_t back_count;
+    bool is_back;       /* what is looked for: fronts or backs */
 };
 
 void citygml_dresser_init(struct citygml_dresser *dresser, size_t fail_after);
@@ -59,7 +63,7 @@ static inline void citygml_worn_add(struct citygml_worn *worn, uint64_t id)
 ERR_CHECKED bool citygml_dresser_choose(struct citygml_dresser *dresser, struct citygml *reader,
                                         const struct citygml_node *node,
                                         const struct citygml_worn *worn, struct text id,
-                                        struct citygml_outfit *out, struct err *err);
+                                        bool is_back, struct citygml_outfit *out, struct err *err);
 
 /* Those of the polygon's ring `index`, two for each of its points; or NULL. */
 const float *citygml_outfit_uvs(const struct citygml_dresser *dresser,

@@ -20,6 +20,7 @@
  *     citygml_link.c        xlinks, within the member or across the file
  *     citygml_feature.c     an object becomes a feature
  *     citygml_shape.c       its polygons, cleaned
+ *     citygml_place.c       metres in systems of degrees: prototypes, backs
  *
  * A member of the model (a building with its parts, rooms, furniture) is read
  * whole into struct citygml_member, then yielded object by object.
@@ -58,7 +59,8 @@ struct citygml_object {
 /* Attributes of all objects together, in the order of the source. */
 struct citygml_value {
     uint32_t object;
-    uint32_t group; /* those of one property element share it; 0: a property by itself */
+    uint32_t group;  /* those of one property element share it; 0: a property by itself */
+    bool is_surface; /* of one of its surfaces: kept once, however many have it */
     struct feature_attribute attribute;
 };
 
@@ -126,6 +128,7 @@ struct citygml_dress {
     uint8_t kind; /* enum citygml_dress_kind */
     uint8_t wrap; /* enum feature_wrap */
     bool is_back;
+    bool is_once; /* wrapMode "none", said: nothing of the image beyond its edges */
     bool has_place;
     uint16_t theme; /* into reader->themes */
     uint16_t image_bytes;
@@ -204,12 +207,14 @@ struct citygml_frame {
     bool is_ring;     /* it began a ring */
     bool is_place;    /* a reference point */
     bool is_surface;  /* an object that is only a surface of one */
+    bool is_kept;     /* a property of such that is worth a column */
     bool is_foreign;  /* below an element whose namespace is not CityGML's */
     uint32_t word;
-    uint32_t object; /* CITYGML_NONE: in none */
-    uint32_t node;   /* innermost geometry node, or CITYGML_NONE */
-    uint32_t srs;    /* into member.names, or CITYGML_NONE: the model's */
-    uint32_t text;   /* where its text begins in scan.text */
+    uint32_t surface_word; /* of the innermost surface */
+    uint32_t object;       /* CITYGML_NONE: in none */
+    uint32_t node;         /* innermost geometry node, or CITYGML_NONE */
+    uint32_t srs;          /* into member.names, or CITYGML_NONE: the model's */
+    uint32_t text;         /* where its text begins in scan.text */
 };
 
 /* What a property, value or generic attribute is called. */
@@ -313,6 +318,7 @@ struct citygml {
     bool has_told_themes;
     bool has_told_prefixes;
     bool has_model_dress;
+    bool has_back;                 /* something is worn on backs */
     struct spill dresses;          /* struct citygml_dress */
     struct spill uvs;              /* 2 x float */
     struct citygml_table *targets; /* NULL: none */
@@ -400,6 +406,9 @@ void citygml_value_add(struct citygml_scan *scan, uint32_t object, uint32_t grou
 /* A leaf's text as a value of what it looks like, with its unit and code. */
 void citygml_value_leaf(struct citygml_scan *scan, uint32_t object, uint32_t group,
                         const struct citygml_naming *naming, struct text key, struct text text);
+/* What a surface of the frame's object says: text, under "WallSurface.function". */
+void citygml_value_surface(struct citygml_scan *scan, const struct citygml_frame *frame,
+                           struct text code_space, struct text key, struct text text);
 void citygml_generic_start(struct citygml_scan *scan, uint32_t word,
                            const struct xml_attribute *attributes, size_t count);
 void citygml_generic_part_start(struct citygml_scan *scan, uint32_t word,
@@ -455,6 +464,23 @@ ERR_CHECKED bool citygml_links_defer(struct citygml *reader, struct err *err);
 /* Reads the next one that waits, with what its links name. */
 ERR_CHECKED bool citygml_links_next(struct citygml *reader, bool *out_is_end, struct err *err);
 void citygml_links_close(struct citygml *reader);
+
+/* ---- citygml_place.c ---- */
+
+/* Where a prototype's point stands in the city. Prototypes are in metres: east
+ * and north become degrees where the city is in these. */
+void citygml_place_point(const struct citygml_placement *placement, struct text crs,
+                         const double raw[3], double out[3]);
+
+/*
+ * How a back is moved from its surface: 5 mm against the normal of a ring, in
+ * the units of the system; zero where the ring has no area. Nearer than anything
+ * that is built, farther than a viewer's depth is rough.
+ *
+ * Shapes   places   3 doubles each; corners: `count` indices of them
+ */
+void citygml_step_back(struct text crs, const double *places, const uint32_t *corners,
+                       uint32_t count, double out[3]);
 
 /* ---- citygml_shape.c ---- */
 

@@ -189,6 +189,7 @@ static void begin_surface(struct citygml_scan *scan, uint32_t number)
     const struct citygml_word *word = citygml_scan_word(scan, number);
     struct citygml_frame *frame = citygml_scan_enter(scan, FRAME_OBJECT, number);
     frame->surface = word->surface;
+    frame->surface_word = number;
     frame->is_surface = true;
     frame->level = -1;
 }
@@ -258,6 +259,14 @@ static void start_member(struct citygml_scan *scan, uint32_t number,
     }
 }
 
+/* Of what surfaces say, beside generic attributes, that which tells one from
+ * another: names and dates of each wall would be most of the table. */
+static bool is_worth_keeping(struct text property)
+{
+    return text_is(property, "class") || text_is(property, "function") ||
+           text_is(property, "usage") || text_is(property, "surfaceMaterial");
+}
+
 static void start_property(struct citygml_scan *scan, uint32_t number,
                            const struct xml_attribute *attributes, size_t count)
 {
@@ -270,9 +279,10 @@ static void start_property(struct citygml_scan *scan, uint32_t number,
     };
     frame->level = word->level;
     frame->is_foreign = word->space == SPACE_OTHER;
-    frame->wants_text = !frame->is_surface && word->level < 0;
+    frame->is_kept = !frame->is_surface || is_worth_keeping(word->local);
+    frame->wants_text = frame->is_kept && word->level < 0;
     set_wants_text(scan);
-    if (count == 0 || frame->is_surface) {
+    if (count == 0 || !frame->is_kept) {
         return;
     }
     const struct text href = citygml_attribute(attributes, count, "href");
@@ -343,8 +353,8 @@ static void start_shape(struct citygml_scan *scan, uint32_t number,
     const struct citygml_word *property = citygml_scan_word(scan, above->word);
     struct citygml_object *object = object_of(scan, above);
     const bool is_drawn = is_geometry(word) || word->meaning == WORD_IMPLICIT;
-    if (above->kind == FRAME_PROPERTY && !above->is_foreign && is_drawn && !property->is_curve &&
-        (property->level >= 0 || property->meaning == WORD_TIN)) {
+    if (above->kind == FRAME_PROPERTY && is_drawn && !property->is_curve &&
+        (property->level >= 0 || (property->meaning == WORD_TIN && !above->is_foreign))) {
         citygml_geometry_root(scan, number, attributes, count);
         return;
     }
@@ -468,7 +478,14 @@ static void end_property(struct citygml_scan *scan, struct citygml_frame *frame)
     const struct citygml_word *word = citygml_scan_word(scan, frame->word);
     struct citygml_naming *naming = &scan->namings[scan->depth];
     struct citygml_object *object = object_of(scan, frame);
-    if (object == NULL || frame->is_surface) {
+    if (object == NULL || !frame->is_kept) {
+        return;
+    }
+    if (frame->is_surface) {
+        const struct text said = citygml_scan_text(scan);
+        if (!frame->has_content && said.size > 0) {
+            citygml_value_surface(scan, frame, naming->code_space, naming->key, said);
+        }
         return;
     }
     if (frame->has_content) {

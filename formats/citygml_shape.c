@@ -15,6 +15,7 @@ struct citygml_shape {
     struct buf map;     /* uint32_t: vertex + 1, by position */
     struct buf doubles; /* uint32_t: polygon + 1, by what its outer ring holds */
     struct citygml_dresser dresser;
+    uint32_t hidden_backs; /* in solids: they are not drawn */
 };
 
 /* What a subtree inherits on the way down. */
@@ -26,6 +27,8 @@ struct walk {
     int32_t shell;
     bool is_turned;
     bool is_loose; /* what the solids have shown already is left out */
+    bool is_back;  /* all points are moved by `step` */
+    double step[3];
     uint32_t links;
     uint32_t depth;
     struct citygml_worn worn;
@@ -80,6 +83,7 @@ static void reset(struct citygml_shape *shape)
         buf_reset(bufs[i]);
     }
     citygml_dresser_reset(&shape->dresser);
+    shape->hidden_backs = 0;
 }
 
 static bool add(struct buf *buf, const void *record, size_t size, struct err *err)
@@ -168,54 +172,6 @@ static bool use_point(struct citygml_shape *shape, const double raw[3], uint32_t
     return true;
 }
 
-/* Systems in degrees that city models are published in: latitude first, but for
- * CRS84 and what says "epsg.xml#4326". */
-static bool is_in_degrees(struct text crs, bool *out_longitude_first)
-{
-    static const char *const codes[] = {"4326", "4979", "6697", "6668", "4490", "4258",
-                                        "4937", "4269", "6318", "4019", "CRS84"};
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        const size_t size = strlen(codes[i]);
-        if (crs.size >= size && memcmp(crs.data + crs.size - size, codes[i], size) == 0) {
-            const char before = crs.size == size ? ':' : crs.data[crs.size - size - 1];
-            *out_longitude_first = codes[i][0] == 'C' || before == '#';
-            return before == ':' || before == '/' || *out_longitude_first;
-        }
-    }
-    return false;
-}
-
-/* Where a prototype's point stands in the city. Prototypes are in metres: east
- * and north become degrees where the city is in these. */
-static void place_point(const struct walk *walk, const double raw[3], double out[3])
-{
-    const double *m = walk->placement->matrix;
-    const double *origin = walk->placement->origin;
-    double local[3];
-    for (int i = 0; i < 3; i++) {
-        local[i] = m[4 * i] * raw[0] + m[4 * i + 1] * raw[1] + m[4 * i + 2] * raw[2] + m[4 * i + 3];
-    }
-    bool longitude_first = false;
-    const struct text crs = walk->out->crs.size > 0 ? walk->out->crs : walk->reader->crs;
-    if (!is_in_degrees(crs, &longitude_first)) {
-        for (int i = 0; i < 3; i++) {
-            out[i] = local[i] + origin[i];
-        }
-        return;
-    }
-    /* Radii of WGS 84 at that latitude; a prototype is small. */
-    const double radians = 0.017453292519943295;
-    const double e2 = 0.00669437999014;
-    const double latitude = origin[longitude_first ? 1 : 0] * radians;
-    const double w2 = 1 - e2 * sin(latitude) * sin(latitude);
-    const double across_m = 6378137.0 / sqrt(w2) * cos(latitude);
-    const double along_m = 6378137.0 * (1 - e2) / (w2 * sqrt(w2));
-    out[longitude_first ? 0 : 1] =
-        origin[longitude_first ? 0 : 1] + (across_m > 1 ? local[0] / across_m / radians : 0);
-    out[longitude_first ? 1 : 0] = origin[longitude_first ? 1 : 0] + local[1] / along_m / radians;
-    out[2] = origin[2] + local[2];
-}
-
 /* ---- rings ---- */
 
 static void report_ring(const struct walk *walk, const struct citygml_ring *ring, uint32_t points,
@@ -249,6 +205,11 @@ static void cut_corners(struct citygml_shape *shape, size_t count)
     }
 }
 
+static struct text crs_of(const struct walk *walk)
+{
+    return walk->out->crs.size > 0 ? walk->out->crs : walk->reader->crs;
+}
+
 /* Adds a ring without points that repeat the one before; *out_is_there is false
  * when fewer than 3 are left. */
 static bool put_ring(struct walk *walk, const struct citygml_ring *ring, const float *uvs,
@@ -264,9 +225,12 @@ static bool put_ring(struct walk *walk, const struct citygml_ring *ring, const f
         double placed[3];
         const double *point = points + (size_t)3 * from;
         if (walk->placement != NULL) {
-            place_point(walk, point, placed);
+            citygml_place_point(walk->placement, crs_of(walk), point, placed);
             point = placed;
         }
+        const double moved[3] = {point[0] + walk->step[0], point[1] + walk->step[1],
+                                 point[2] + walk->step[2]};
+        point = walk->is_back ? moved : point;
         uint32_t vertex = 0;
         if (!use_point(shape, point, &vertex, err)) {
             return false;
@@ -287,6 +251,9 @@ static bool put_ring(struct walk *walk, const struct citygml_ring *ring, const f
     }
     *out_is_there = count - first >= 3;
     cut_corners(shape, *out_is_there ? count : first);
+    if (!*out_is_there && walk->is_back) {
+        return true; /* said of the front */
+    }
     if (!*out_is_there) {
         const bool is_closed =
             ring->point_count > 1 &&
@@ -440,6 +407,56 @@ static bool merge_double(const struct walk *walk, const struct feature_polygon *
     return true;
 }
 
+/* ---- backs ---- */
+
+/* What a surface wears on its back is a surface of its own, a step behind it and
+ * the other way round. A solid's is in its inside, where nobody sees it. */
+static bool put_back(const struct walk *walk, const struct citygml_node *node,
+                     const struct feature_polygon *front, struct err *err)
+{
+    struct citygml_shape *shape = walk->reader->shape;
+    struct citygml_outfit outfit = {.material = FEATURE_NONE, .texture = FEATURE_NONE};
+    if (!citygml_dresser_choose(&shape->dresser, walk->reader, node, &walk->worn, walk->id, true,
+                                &outfit, err)) {
+        return false;
+    }
+    if (outfit.material == FEATURE_NONE && outfit.texture == FEATURE_NONE) {
+        return true;
+    }
+    if (walk->shell != FEATURE_NONE) {
+        shape->hidden_backs++;
+        return true;
+    }
+    struct walk turned = *walk;
+    turned.is_turned = !walk->is_turned;
+    turned.is_back = true;
+    const struct feature_ring *outer =
+        CITYGML_AT(shape->rings, struct feature_ring, front->first_ring);
+    citygml_step_back(crs_of(walk), (const double *)(const void *)shape->vertices.data,
+                      CITYGML_AT(shape->corners, const uint32_t, outer->first_corner),
+                      outer->corner_count, turned.step);
+    struct feature_polygon back = {
+        .first_ring = citygml_count(&shape->rings, sizeof(struct feature_ring)),
+        .material = outfit.material,
+        .texture = outfit.texture,
+        .shell = FEATURE_NONE,
+        .kind = SURFACE_UNKNOWN, /* as a roof it would be turned up again */
+    };
+    for (uint32_t i = 0; i < node->ring_count; i++) {
+        const struct citygml_ring *ring =
+            CITYGML_AT(walk->reader->member.rings, const struct citygml_ring, node->first_ring + i);
+        const float *uvs = citygml_outfit_uvs(&shape->dresser, &outfit, i);
+        bool is_there = false;
+        if (!put_ring(&turned, ring, uvs, i == 0, &is_there, err)) {
+            return false;
+        }
+        back.ring_count += is_there;
+    }
+    return add(&shape->polygons, &back, sizeof back, err);
+}
+
+/* ---- one polygon ---- */
+
 static bool put_polygon(struct walk *walk, const struct citygml_node *node, struct err *err)
 {
     struct citygml_shape *shape = walk->reader->shape;
@@ -453,8 +470,8 @@ static bool put_polygon(struct walk *walk, const struct citygml_node *node, stru
     const size_t corners_before = shape->corners.size / sizeof(uint32_t);
     struct citygml_outfit outfit = {.material = FEATURE_NONE, .texture = FEATURE_NONE};
     if (citygml_is_dressed(walk->reader) &&
-        !citygml_dresser_choose(&shape->dresser, walk->reader, node, &walk->worn, walk->id, &outfit,
-                                err)) {
+        !citygml_dresser_choose(&shape->dresser, walk->reader, node, &walk->worn, walk->id, false,
+                                &outfit, err)) {
         return false;
     }
     polygon.material = outfit.material;
@@ -480,7 +497,8 @@ static bool put_polygon(struct walk *walk, const struct citygml_node *node, stru
         cut_corners(shape, corners_before);
         return true;
     }
-    return add(&shape->polygons, &polygon, sizeof polygon, err);
+    return add(&shape->polygons, &polygon, sizeof polygon, err) &&
+           (!walk->reader->has_back || put_back(walk, node, &polygon, err));
 }
 
 /* ---- the tree ---- */
@@ -704,9 +722,10 @@ bool citygml_shape_read(struct citygml *reader, uint32_t object, struct arena *f
             return false;
         }
     }
-    if (reader->shape->dresser.back_count > 0) {
+    if (reader->shape->hidden_backs > 0) {
         citygml_report(reader, out->id, 0, REPORT_NOTICE, "back-not-drawn",
-                       "what %u surfaces wear on their backs", reader->shape->dresser.back_count);
+                       "what %u surfaces of solids wear on their insides",
+                       reader->shape->hidden_backs);
     }
     return finish(reader->shape, feature, out, err);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
 #include "formats/citygml_codelist.h"
 #include "formats/citygml_internal.h"
 #include "formats/json_write.h"
@@ -11,7 +12,7 @@ enum { INTEGER_DIGITS_MAX = 18 };
 void citygml_value_add(struct citygml_scan *scan, uint32_t object, uint32_t group, struct text key,
                        struct feature_value value)
 {
-    const struct citygml_value added = {object, group, {key, value}};
+    const struct citygml_value added = {object, group, false, {key, value}};
     (void)citygml_scan_add(scan, &scan->member->values, &added, sizeof added);
 }
 
@@ -78,6 +79,30 @@ void citygml_value_leaf(struct citygml_scan *scan, uint32_t object, uint32_t gro
         citygml_value_add(scan, object, group,
                           citygml_scan_join(scan, key, "_unit", (struct text){0}),
                           (struct feature_value){.type = FEATURE_TEXT, .text = naming->unit});
+    }
+}
+
+static void add_surface_value(struct citygml_scan *scan, uint32_t object, struct text key,
+                              struct text text)
+{
+    const struct citygml_value added = {
+        object, 0, true, {key, {.type = FEATURE_TEXT, .text = text}}};
+    (void)citygml_scan_add(scan, &scan->member->values, &added, sizeof added);
+}
+
+void citygml_value_surface(struct citygml_scan *scan, const struct citygml_frame *frame,
+                           struct text code_space, struct text key, struct text text)
+{
+    const struct text kind = citygml_scan_word(scan, frame->surface_word)->local;
+    const struct text whole = citygml_scan_join(scan, kind, ".", key);
+    const struct text kept = citygml_scan_keep(scan, text);
+    add_surface_value(scan, frame->object, whole, kept);
+    if (code_space.size > 0) {
+        const struct text found = citygml_codelist_find(scan->reader, code_space, kept);
+        if (found.size > 0) {
+            add_surface_value(scan, frame->object,
+                              citygml_scan_join(scan, whole, "_text", (struct text){0}), found);
+        }
     }
 }
 
@@ -196,12 +221,16 @@ void citygml_generic_end(struct citygml_scan *scan, struct citygml_frame *frame)
         scan->set = naming->value;
         return;
     }
-    if (!frame->has_content || frame->object == CITYGML_NONE || frame->is_surface ||
-        naming->key.size == 0 || naming->value.size == 0) {
+    if (!frame->has_content || frame->object == CITYGML_NONE || naming->key.size == 0 ||
+        naming->value.size == 0) {
         return;
     }
     const struct text key =
         scan->set.size == 0 ? naming->key : citygml_scan_join(scan, scan->set, "", naming->key);
+    if (frame->is_surface) {
+        citygml_value_surface(scan, frame, naming->code_space, key, naming->value);
+        return;
+    }
     if (meaning == WORD_GENERIC_TEXT) {
         /* Text stays text: its author had numbers to choose. */
         struct citygml_naming text = *naming;
@@ -383,10 +412,31 @@ static bool rename_key(struct text key, unsigned round, struct arena *feature, s
 
 enum { GROUP_ROUNDS_MAX = 64 };
 
+/* "a; b; c" has the value; or it has so many that no more are listed. */
+static bool has_value(struct text list, struct text value)
+{
+    uint32_t count = 0;
+    for (size_t at = 0; at <= list.size; count++) {
+        const char *end = memmem(list.data + at, list.size - at, "; ", 2);
+        const size_t size = end == NULL ? list.size - at : (size_t)(end - list.data) - at;
+        if (text_equals((struct text){list.data + at, size}, value)) {
+            return true;
+        }
+        at += size + 2;
+    }
+    return count >= CITYGML_SURFACE_VALUES_MAX;
+}
+
 static bool keep_value(struct citygml *reader, struct keys *keys, struct feature_attribute value,
-                       struct arena *feature, struct err *err)
+                       bool is_surface, struct arena *feature, struct err *err)
 {
     uint32_t *slot = find_slot(keys, value.key);
+    if (*slot != 0 && is_surface) {
+        const struct feature_value *kept = &keys->kept[*slot - 1].value;
+        if (kept->type == FEATURE_TEXT && has_value(kept->text, value.value.text)) {
+            return true;
+        }
+    }
     if (*slot != 0) {
         return join_values(reader, &keys->kept[*slot - 1].value, &value.value, feature, err);
     }
@@ -508,7 +558,7 @@ bool citygml_value_finish(struct citygml *reader, uint32_t object, struct arena 
             !rename_key(attribute.key, round, feature, &attribute.key, err)) {
             return false;
         }
-        if (!keep_value(reader, &keys, attribute, feature, err)) {
+        if (!keep_value(reader, &keys, attribute, value->is_surface, feature, err)) {
             return false;
         }
     }

@@ -270,6 +270,20 @@ static void read_level(struct citygml_word *word)
     }
 }
 
+/* Of an extension's properties those that are called as CityGML calls its own
+ * mean the same: "urf:lod1MultiSurface". */
+static void read_known_level(struct citygml_word *word)
+{
+    static const char *const names[] = {"MultiSurface", "Solid",     "Geometry", "MultiCurve",
+                                        "MultiPoint",   "FootPrint", "RoofEdge"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (word->local.size > 4 && strcmp(word->local.data + 4, names[i]) == 0) {
+            read_level(word);
+            return;
+        }
+    }
+}
+
 static void read_class(struct citygml_word *word)
 {
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
@@ -335,6 +349,7 @@ struct citygml_word citygml_word_of(const char *local, const char *space)
         break;
     case SPACE_OTHER:
         guess_surface(&word);
+        read_known_level(&word);
         break;
     }
     return word;

@@ -168,19 +168,17 @@ static void add_chunk(struct buf *out, const char type[4], struct span content)
     buf_add(out, number, 4);
 }
 
+/* Without branches, for loops that do several at once. */
 static uint8_t paeth(int left, int up, int corner)
 {
-    const int guess = left + up - corner;
-    const int by_left = abs(guess - left);
-    const int by_up = abs(guess - up);
-    const int by_corner = abs(guess - corner);
-    if (by_left <= by_up && by_left <= by_corner) {
-        return (uint8_t)left;
-    }
-    return (uint8_t)(by_up <= by_corner ? up : corner);
+    const int by_left = abs(up - corner);
+    const int by_up = abs(left - corner);
+    const int by_corner = abs(left + up - 2 * corner);
+    const int of_up = by_up <= by_corner ? up : corner;
+    return (uint8_t)((by_left <= by_up) & (by_left <= by_corner) ? left : of_up);
 }
 
-static uint8_t predict(int filter, int left, int up, int corner)
+static inline uint8_t predict(int filter, int left, int up, int corner)
 {
     switch (filter) {
     case FILTER_SUB:
@@ -196,20 +194,61 @@ static uint8_t predict(int filter, int left, int up, int corner)
     }
 }
 
-/* Writes what is left of the row after the filter's guess; returns how much
- * that is, by the usual measure: the sum of the differences as signed bytes. */
-static uint64_t filter_row(int filter, const uint8_t *row, const uint8_t *above, size_t size,
-                           size_t step, uint8_t *out)
+/* What is left of [from, size) after the filter's guess. Inlined for each filter:
+ * a loop that knows its filter is some bytes at once. */
+static inline __attribute__((always_inline)) void subtract(int filter, const uint8_t *row,
+                                                           const uint8_t *above, size_t from,
+                                                           size_t size, size_t step, uint8_t *out)
+{
+    for (size_t i = from; i < size; i++) {
+        const int left = from == 0 ? 0 : row[i - step];
+        const int corner = from == 0 ? 0 : above[i - step];
+        out[i] = (uint8_t)(row[i] - predict(filter, left, above[i], corner));
+    }
+}
+
+static inline __attribute__((always_inline)) void subtract_row(int filter, const uint8_t *row,
+                                                               const uint8_t *above, size_t size,
+                                                               size_t step, uint8_t *out)
+{
+    subtract(filter, row, above, 0, step, step, out);
+    subtract(filter, row, above, step, size, step, out);
+}
+
+/* The usual measure: the sum of the differences as signed bytes. */
+static uint64_t sum_of(const uint8_t *rest, size_t size)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < size; i++) {
-        const int left = i < step ? 0 : row[i - step];
-        const int corner = i < step ? 0 : above[i - step];
-        const uint8_t rest = (uint8_t)(row[i] - predict(filter, left, above[i], corner));
-        out[i] = rest;
-        sum += rest < 128 ? rest : 256u - rest;
+        const uint8_t other = (uint8_t)-rest[i];
+        sum += rest[i] < other ? rest[i] : other;
     }
     return sum;
+}
+
+/* Writes what is left of the row after the filter's guess; returns how much
+ * that is. */
+static uint64_t filter_row(int filter, const uint8_t *restrict row, const uint8_t *restrict above,
+                           size_t size, size_t step, uint8_t *restrict out)
+{
+    switch (filter) {
+    case FILTER_SUB:
+        subtract_row(FILTER_SUB, row, above, size, step, out);
+        break;
+    case FILTER_UP:
+        subtract_row(FILTER_UP, row, above, size, step, out);
+        break;
+    case FILTER_AVERAGE:
+        subtract_row(FILTER_AVERAGE, row, above, size, step, out);
+        break;
+    case FILTER_PAETH:
+        subtract_row(FILTER_PAETH, row, above, size, step, out);
+        break;
+    default:
+        memcpy(out, row, size);
+        break;
+    }
+    return sum_of(out, size);
 }
 
 static void pick_row(uint8_t *out, const struct image *image, uint32_t y, size_t step)

@@ -16,6 +16,8 @@ struct entry {
     const char *path;                /* where it was found first; of a member, for messages */
     const struct zip_member *member; /* NULL: a file */
     bool is_broken;
+    bool has_frame;
+    uint8_t frame[4]; /* its colour */
 };
 
 struct name_slot {
@@ -212,16 +214,17 @@ static bool grow_digests(struct images *images, struct err *err)
     return true;
 }
 
-static bool add_image(struct images *images, const struct images_facts *facts, const char *path,
-                      const struct zip_member *member, int32_t *out, struct err *err)
+/* The entry, unless there is one of that digest. */
+static bool add_image(struct images *images, const struct entry *made, int32_t *out,
+                      struct err *err)
 {
     if (!grow_digests(images, err)) {
         return false;
     }
-    int32_t *slot = digest_slot(images, facts->digest);
+    int32_t *slot = digest_slot(images, made->facts.digest);
     if (*slot == 0) {
-        struct entry entry = {.facts = *facts, .member = member};
-        entry.path = arena_print(&images->arena, "%s", path);
+        struct entry entry = *made;
+        entry.path = arena_print(&images->arena, "%s", made->path);
         if (entry.path == NULL) {
             return arena_full(&images->arena, err);
         }
@@ -311,7 +314,7 @@ static bool find_new(struct images *images, const struct wanted *wanted, const c
                      int32_t *out, struct err *err)
 {
     const struct zip_member *member;
-    struct images_facts facts;
+    struct images_facts facts = {.width = 0};
     struct complaint complaint = {.kind = NULL};
     struct image_place found = wanted->place;
     look(&found, &member, &facts, &complaint);
@@ -321,7 +324,8 @@ static bool find_new(struct images *images, const struct wanted *wanted, const c
     pthread_mutex_lock(&images->lock);
     if (!find_known(images, wanted, &is_known, &id)) {
         struct name_slot *slot;
-        ok = (complaint.kind != NULL || add_image(images, &facts, found.path, member, &id, err)) &&
+        const struct entry made = {.facts = facts, .path = found.path, .member = member};
+        ok = (complaint.kind != NULL || add_image(images, &made, &id, err)) &&
              add_name(images, wanted->hash, wanted->place.path, &slot, err);
         if (ok) {
             slot->id = id;
@@ -400,6 +404,32 @@ bool images_find(struct images *images, uint32_t source, const char *source_path
         return is_made;
     }
     return find_new(images, &wanted, source_path, out, err);
+}
+
+/* Of what the digest of a framed image is made. */
+static struct digest framed_digest(struct digest digest, const uint8_t color[4])
+{
+    uint8_t bytes[DIGEST_BYTES + 4];
+    memcpy(bytes, digest.bytes, DIGEST_BYTES);
+    memcpy(bytes + DIGEST_BYTES, color, 4);
+    return digest_of((struct span){bytes, sizeof bytes});
+}
+
+bool images_frame(struct images *images, int32_t id, const uint8_t color[4], int32_t *out,
+                  struct err *err)
+{
+    pthread_mutex_lock(&images->lock);
+    struct entry entry = *entry_at(images, id);
+    assert(!entry.has_frame);
+    entry.has_frame = true;
+    memcpy(entry.frame, color, sizeof entry.frame);
+    entry.facts.digest = framed_digest(entry.facts.digest, color);
+    entry.facts.width += 2;
+    entry.facts.height += 2;
+    entry.facts.may_have_alpha |= color[3] < 255;
+    const bool ok = add_image(images, &entry, out, err);
+    pthread_mutex_unlock(&images->lock);
+    return ok;
 }
 
 struct images_facts images_facts(struct images *images, int32_t id)
@@ -505,6 +535,24 @@ static struct slot *reserve(struct images *images, size_t bytes)
     return free_slot(images);
 }
 
+static bool add_frame(const uint8_t color[4], struct arena *arena, struct image *image,
+                      struct err *err)
+{
+    struct image framed;
+    if (!image_make(image->width + 2, image->height + 2, arena, &framed, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < (size_t)framed.width * framed.height; i++) {
+        memcpy(framed.pixels + 4 * i, color, 4);
+    }
+    for (size_t y = 0; y < image->height; y++) {
+        memcpy(framed.pixels + 4 * ((y + 1) * framed.width + 1),
+               image->pixels + 4 * y * image->width, 4 * (size_t)image->width);
+    }
+    *image = framed;
+    return true;
+}
+
 static bool decode(const struct entry *entry, uint32_t shrink, struct arena *arena,
                    struct image *out, struct err *err)
 {
@@ -514,7 +562,7 @@ static bool decode(const struct entry *entry, uint32_t shrink, struct arena *are
     }
     const bool ok = image_read(content.bytes, shrink, arena, out, err);
     image_content_close(&content);
-    return ok;
+    return ok && (!entry->has_frame || add_frame(entry->frame, arena, out, err));
 }
 
 /* Without the lock: the slot is this caller's while it is SLOT_DECODING. */
@@ -548,7 +596,8 @@ bool images_hold(struct images *images, int32_t id, uint32_t shrink, struct imag
 {
     assert(id >= 0);
     pthread_mutex_lock(&images->lock);
-    if (entry_at(images, id)->facts.format != IMAGE_JPEG) {
+    const struct entry *asked = entry_at(images, id);
+    if (asked->facts.format != IMAGE_JPEG || asked->has_frame) {
         shrink = 1; /* they come whole */
     }
     struct slot *slot = NULL;

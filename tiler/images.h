@@ -64,6 +64,16 @@ uint32_t images_uses(struct images *images, uint32_t source, const char *source_
 ERR_CHECKED bool images_find(struct images *images, uint32_t source, const char *source_path,
                              struct text name, int32_t *out, struct err *err);
 
+/*
+ * The image with a border of one texel around it, in this colour (sRGB, alpha):
+ * an image of its own, two texels wider and higher.
+ *
+ * Demands  `id` has no frame itself
+ * Errors   ERR_NOMEM, ERR_LIMIT
+ */
+ERR_CHECKED bool images_frame(struct images *images, int32_t id, const uint8_t color[4],
+                              int32_t *out, struct err *err);
+
 struct images_facts images_facts(struct images *images, int32_t id);
 
 /* For whoever reads the pixels. */

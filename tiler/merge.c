@@ -580,6 +580,24 @@ bool merge_until(struct merge *m, uint64_t budget_bytes, double least_error_m, s
     return true;
 }
 
+double merge_error_m(const struct merge *m)
+{
+    return m->error_m;
+}
+
+uint64_t merge_cost_bytes(const struct merge *m)
+{
+    return m->cost_bytes;
+}
+
+void merge_pieces(const struct merge *m, uint32_t *out_pieces)
+{
+    for (uint32_t i = 0; i < m->figure_count; i++) {
+        const struct member *member = &m->members[i];
+        out_pieces[i] = member->is_dropped || member->is_massed ? KEEP_NONE : member->piece;
+    }
+}
+
 /* ---- opening ---- */
 
 static struct vec2 to_plan(const struct member *member, struct vec2 point)
@@ -694,6 +712,24 @@ static bool open_member(struct merge *m, uint32_t figure, struct err *err)
            (f->piece_count == 1 || push(m, next, err));
 }
 
+/* It takes no steps, and nothing is joined with it. */
+static void keep_member(struct merge *m, uint32_t figure, uint32_t piece)
+{
+    const struct figure *f = &m->figures[figure];
+    assert(piece < f->piece_count);
+    m->members[figure] = (struct member){
+        .piece = piece,
+        .kind = figure,
+        .root = figure,
+        .first_mass = m->mass_count,
+        .figure_count = 1,
+        .drawn_count = 1,
+        .row_bytes = figure_row_bytes(f),
+    };
+    m->has_images = m->has_images || f->pieces[piece].image_texels > 0;
+    m->error_m = larger(m->error_m, f->pieces[piece].error_m);
+}
+
 static bool open_grid(struct merge *m, struct err *err)
 {
     double box[4] = {0, 0, 0, 0};
@@ -724,8 +760,9 @@ static bool open_grid(struct merge *m, struct err *err)
     return true;
 }
 
-bool merge_open(const struct figure *figures, size_t figure_count, struct vec3 origin_ecef_m,
-                double texel_per_error, struct arena *tile, struct merge **out, struct err *err)
+bool merge_open_kept(const struct figure *figures, size_t figure_count, const uint32_t *kept,
+                     struct vec3 origin_ecef_m, double texel_per_error, struct arena *tile,
+                     struct merge **out, struct err *err)
 {
     struct merge *m = arena_array(tile, struct merge, 1);
     if (m == NULL) {
@@ -753,7 +790,9 @@ bool merge_open(const struct figure *figures, size_t figure_count, struct vec3 o
         return arena_full(tile, err);
     }
     for (uint32_t i = 0; i < m->figure_count; i++) {
-        if (!open_member(m, i, err)) {
+        if (kept != NULL && kept[i] != KEEP_NONE) {
+            keep_member(m, i, kept[i]);
+        } else if (!open_member(m, i, err)) {
             return false;
         }
     }
@@ -770,4 +809,11 @@ bool merge_open(const struct figure *figures, size_t figure_count, struct vec3 o
     }
     *out = m;
     return true;
+}
+
+bool merge_open(const struct figure *figures, size_t figure_count, struct vec3 origin_ecef_m,
+                double texel_per_error, struct arena *tile, struct merge **out, struct err *err)
+{
+    return merge_open_kept(figures, figure_count, NULL, origin_ecef_m, texel_per_error, tile, out,
+                           err);
 }

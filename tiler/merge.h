@@ -31,6 +31,7 @@
  */
 
 #include "tiler/group.h"
+#include "tiler/keep.h"
 #include "tiler/piece.h"
 
 /* A group is at most so many times as wide as the tile's error: with the default
@@ -63,10 +64,25 @@ ERR_CHECKED bool merge_open(const struct figure *figures, size_t figure_count,
                             struct vec3 origin_ecef_m, double texel_per_error, struct arena *tile,
                             struct merge **out, struct err *err);
 
+/* The same, but kept[i] is the piece that figure i is shown as whatever comes, or
+ * KEEP_NONE (keep.h). Nothing is joined with a figure that is kept. */
+ERR_CHECKED bool merge_open_kept(const struct figure *figures, size_t figure_count,
+                                 const uint32_t *kept, struct vec3 origin_ecef_m,
+                                 double texel_per_error, struct arena *tile, struct merge **out,
+                                 struct err *err);
+
 /* Takes steps until the tile is estimated to cost at most this, and all that err
  * by less than least_error_m. */
 ERR_CHECKED bool merge_until(struct merge *merge, uint64_t budget_bytes, double least_error_m,
                              struct err *err);
+
+/* The error that has been reached, and what the tile is estimated to cost. */
+double merge_error_m(const struct merge *merge);
+uint64_t merge_cost_bytes(const struct merge *merge);
+
+/* Of every figure the piece that is shown, or KEEP_NONE: left out, or drawn as
+ * its masses. */
+void merge_pieces(const struct merge *merge, uint32_t *out_pieces);
 
 /* What the tile shows now. Memory: *out lives in `tile`; scratch is marked and
  * reset. */

@@ -4,10 +4,25 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* The share of --tile-bytes that a leaf may weigh: a viewer loads a tile's children
+ * all together, so that near by small ones cost less; only the first tiles of a
+ * large city weigh as much as they may. */
+static const double LEAF_SHARE = 0.5;
+
+/* A feature may be so many levels wider than its cell, which is 4 times: a wide
+ * one beside small tiles makes one of them large, a leaf of wide ones beside all
+ * of them is always loaded. */
+enum { WIDER_LEVELS = 2 };
+
 struct range {
     uint32_t first;
     uint32_t end;
 };
+
+static uint64_t leaf_bytes(const struct run *run)
+{
+    return (uint64_t)(LEAF_SHARE * (double)run->options->tile_bytes);
+}
 
 /* By place, then by what does not depend on the order of inputs. */
 static int compare_entries(const void *a, const void *b)
@@ -230,7 +245,7 @@ static bool gather_wide(struct run *run, struct range range, int level, uint32_t
     uint32_t narrow_count = 0;
     uint32_t at = range.first;
     for (uint32_t i = range.first; i < range.end; i++) {
-        if (entries[i].level_max <= level) {
+        if (entries[i].level_max + WIDER_LEVELS <= level) {
             entries[at++] = entries[i];
         } else {
             narrow[narrow_count++] = entries[i];
@@ -261,20 +276,73 @@ static uint32_t lower_bound(const struct run *run, struct range range, uint64_t 
 static bool divide(struct run *run, struct lattice_cell cell, struct range range, uint32_t *out,
                    struct err *err);
 
+/* Neighbouring quarters that are one tile together. */
+struct share {
+    struct lattice_cell cell; /* of its own quarter, or of the whole */
+    struct range range;
+    uint64_t bytes;
+    bool is_joined;
+};
+
+enum { QUARTERS_MAX = 6 };
+
+static int list_quarters(const struct run *run, struct lattice_cell whole, struct range range,
+                         struct share out[QUARTERS_MAX])
+{
+    const int quarter_count = whole.level < 0 ? QUARTERS_MAX : 4;
+    int count = 0;
+    for (int quarter = 0; quarter < quarter_count; quarter++) {
+        const struct lattice_cell cell = lattice_child(whole, quarter);
+        const struct range part = {range.first, lower_bound(run, range, lattice_end(cell))};
+        range.first = part.end;
+        if (part.first < part.end) {
+            out[count++] = (struct share){.cell = cell, .range = part};
+            out[count - 1].bytes = range_bytes(run, part);
+        }
+    }
+    return count;
+}
+
+/* The lightest two that follow each other, again and again while they are light
+ * enough for one leaf. */
+static int join_shares(struct lattice_cell whole, uint64_t most_bytes, struct share *shares,
+                       int count)
+{
+    for (;;) {
+        int lightest = -1;
+        uint64_t least = most_bytes;
+        for (int i = 0; i + 1 < count; i++) {
+            if (shares[i].bytes + shares[i + 1].bytes <= least) {
+                least = shares[i].bytes + shares[i + 1].bytes;
+                lightest = i;
+            }
+        }
+        if (lightest < 0) {
+            return count;
+        }
+        shares[lightest].cell = whole;
+        shares[lightest].range.end = shares[lightest + 1].range.end;
+        shares[lightest].bytes = least;
+        shares[lightest].is_joined = true;
+        count--;
+        for (int i = lightest + 1; i < count; i++) {
+            shares[i] = shares[i + 1];
+        }
+    }
+}
+
 /* The quarters of a cell (or the six faces), each with its share. */
 static bool divide_quarters(struct run *run, struct range range, struct run_node *parent,
                             struct err *err)
 {
-    const int quarter_count = parent->cell.level < 0 ? 6 : 4;
-    for (int quarter = 0; quarter < quarter_count; quarter++) {
-        const struct lattice_cell cell = lattice_child(parent->cell, quarter);
-        const struct range share = {range.first, lower_bound(run, range, lattice_end(cell))};
-        range.first = share.end;
+    struct share shares[QUARTERS_MAX];
+    const int count = join_shares(parent->cell, leaf_bytes(run), shares,
+                                  list_quarters(run, parent->cell, range, shares));
+    for (int i = 0; i < count; i++) {
         uint32_t child;
-        if (share.first == share.end) {
-            continue;
-        }
-        if (!divide(run, cell, share, &child, err)) {
+        if (shares[i].is_joined
+                ? !add_leaves(run, shares[i].cell, shares[i].range, false, &child, err)
+                : !divide(run, shares[i].cell, shares[i].range, &child, err)) {
             return false;
         }
         adopt(run, parent, child);
@@ -286,7 +354,7 @@ static bool divide(struct run *run, struct lattice_cell cell, struct range range
                    struct err *err)
 {
     assert(range.first < range.end);
-    const bool is_light = range_bytes(run, range) <= run->options->tile_bytes;
+    const bool is_light = range_bytes(run, range) <= leaf_bytes(run);
     if (is_light || range.end - range.first == 1 || cell.level == LATTICE_LEVEL_MAX) {
         return add_leaves(run, cell, range, false, out, err);
     }

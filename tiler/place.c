@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "formats/base/earth.h"
+#include "tiler/frame.h"
 #include "tiler/id_table.h"
 #include "tiler/jobs.h"
 #include "tiler/piece.h"
@@ -265,6 +266,9 @@ static bool place_one(struct jobs_worker *worker, struct run *run, uint64_t offs
     }
     report_conflict(run, &record);
     if (!qualify_id(run, &record, &worker->tile, err)) {
+        return false;
+    }
+    if (!frame_record(&record, run->images, run->sources[record.source].path, &worker->tile, err)) {
         return false;
     }
     *out_is_placed = place_record(worker->state, run, &record, &worker->tile, &out->entry, &lost);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "formats/mesh.h"
+#include "tiler/frame.h"
 #include "tiler/light.h"
 
 /* A triangle is looked at in at most so many points a side, two to a texel. */
@@ -69,7 +70,7 @@ static enum mesh_wrap wrap_of(enum feature_wrap wrap)
     case WRAP_MIRROR:
         return MESH_MIRROR;
     case WRAP_CLAMP:
-    case WRAP_BORDER:
+    case WRAP_BORDER: /* the image has a frame: frame.h */
         return MESH_CLAMP;
     case WRAP_NONE: /* said by default, and meant so only where it does not matter */
     case WRAP_REPEAT:
@@ -368,8 +369,8 @@ static bool find_images(struct shade *shade, const struct record *record, const 
 {
     *out_has_any = false;
     for (size_t i = 0; i < shade->feature->texture_count; i++) {
-        if (!images_find(shade->images, record->source, source_path,
-                         shade->feature->textures[i].image, &shade->image_of[i], err)) {
+        if (!frame_find(shade->images, record->source, source_path, &shade->feature->textures[i],
+                        &shade->image_of[i], err)) {
             return false;
         }
         *out_has_any = *out_has_any || shade->image_of[i] != IMAGES_NONE;

@@ -233,6 +233,25 @@ const cases = {
     },
     at: [9, 48.75],
   },
+  "what a surface wears on its back": {
+    files: {
+      "city.gml": model(
+        member(building("b1", lod2([polygon("w", [wall().reverse()])]))) + // it faces north: its back is seen
+          appearance(texture("a.png", target("#w", [["#w_r0", "0 1 1 1 1 0 0 0 0 1"]]), "<app:isFront>false</app:isFront>") + texture("b.png", target("#w", [["#w_r0", "0 1 1 1 1 0 0 0 0 1"]]))),
+      ),
+      "a.png": quarters(),
+      "b.png": plain(colors.cyan),
+    },
+    seen: quartersSeen,
+  },
+  "a texture that ends, with none behind it": {
+    files: { "city.gml": model(house() + appearance(`<app:surfaceDataMember><app:X3DMaterial><app:diffuseColor>0.1 0.8 0.8</app:diffuseColor><app:target>#w</app:target></app:X3DMaterial></app:surfaceDataMember>` + texture("a.png", target("#w", [["#w_r0", "0 0 2 0 2 2 0 2 0 0"]]), "<app:wrapMode>none</app:wrapMode>"))), "a.png": plain(colors.red) },
+    seen: ["cyan", "cyan", "red", "cyan"],
+  },
+  "a texture that ends, with a border behind it": {
+    files: { "city.gml": model(house() + dressed("a.png", { uvs: "0 0 2 0 2 2 0 2 0 0", extra: "<app:wrapMode>border</app:wrapMode><app:borderColor>0.9 0.85 0.1 1</app:borderColor>" })), "a.png": plain(colors.red) },
+    seen: ["yellow", "yellow", "red", "yellow"],
+  },
   "a texture that is repeated": {
     files: { "city.gml": model(house() + dressed("a.png", { uvs: "0 0 2 0 2 2 0 2 0 0", extra: "<app:wrapMode>wrap</app:wrapMode>" })), "a.png": plain(colors.red) },
     seen: ["red", "red", "red", "red"],
@@ -256,6 +275,7 @@ const cases = {
       ),
     },
     ids: ["b1"],
+    check: ([b]) => b.properties["WallSurface.brick"] === "red" && !("WallSurface.name" in b.properties),
   },
 };
 

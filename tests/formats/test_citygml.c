@@ -371,6 +371,46 @@ static void citygml__makes_attributes_of_values(void)
         2, visit_objects);
 }
 
+static void visit_surfaces(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->attribute_count, 4);
+    CHECK_TEXT_IS(value_of(feature, "WallSurface.function")->text, "10; 20");
+    CHECK_TEXT_IS(value_of(feature, "WallSurface.slope")->text,
+                  "90; 0; 1; 2; 3; 4; 5; 6; 7; 8; 9; 10; "
+                  "11; 12; 13; 14");
+    CHECK_TEXT_IS(value_of(feature, "Window.class")->text, "w");
+    CHECK_TEXT_IS(value_of(feature, "class")->text, "house");
+}
+
+#define WALL(id, function, content)                                                                \
+    "<b:boundedBy><b:WallSurface><g:name>" id "</g:name><b:function>" function "</b:function>"     \
+    "<n:intAttribute name=\"slope\"><n:value>90</n:value></n:intAttribute>" content                \
+    "</b:WallSurface></b:boundedBy>"
+#define SLOPE(value)                                                                               \
+    "<n:doubleAttribute name=\"slope\"><n:value>" value "</n:value></n:doubleAttribute>"
+
+static void citygml__lists_what_surfaces_say(void)
+{
+    read_clean(
+        HEAD ENVELOPE MEMBER(
+            "<b:Building g:id=\"a\"><b:class>house</b:class>" WALL(
+                "north", "10", "<b:opening><b:Window><b:class>w</b:class></b:Window></b:opening>")
+                WALL("south", "20", "") WALL(
+                    "east", "10",
+                    SLOPE("0") SLOPE("1") SLOPE("2") SLOPE("3") SLOPE("4") SLOPE("5") SLOPE(
+                        "6") SLOPE("7") SLOPE("8") SLOPE("9") SLOPE("10") SLOPE("11") SLOPE("12")
+                        SLOPE("13") SLOPE("14") SLOPE("15") SLOPE(
+                            "16")) "<b:lod2MultiSurface>" SURFACES(POLYGON("p",
+                                                                           SQUARE)) "</"
+                                                                                    "b:"
+                                                                                    "lod2MultiSurfa"
+                                                                                    "ce></"
+                                                                                    "b:Building>")
+            TAIL,
+        1, visit_surfaces);
+}
+
 /* ---- appearance ---- */
 
 static void visit_dressed(const struct feature *feature, long index)
@@ -521,6 +561,90 @@ static void citygml__computes_coordinates_by_a_matrix(void)
                        "</a:TexCoordGen></a:target></a:ParameterizedTexture></a:surfaceDataMember>"
                        "</a:Appearance></a:appearance></b:Building>") TAIL,
                1, visit_generated);
+}
+
+/* Front, back, and the other surface. */
+static void visit_back(const struct feature *feature, long index)
+{
+    static const float uvs[] = {0, 0, 0, 1, 1, 1, 1, 0}; /* from the last point to the first */
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->polygon_count, 4);
+    CHECK_EQ(feature->polygons[0].texture, FEATURE_NONE);
+    CHECK_EQ(feature->polygons[1].texture, 0);
+    CHECK_EQ(feature->polygons[2].material, 0);
+    CHECK_EQ(feature->polygons[3].material, 1);
+    const struct feature_ring back = feature->rings[feature->polygons[1].first_ring];
+    CHECK_EQ(back.corner_count, 4);
+    CHECK(memcmp(feature->uvs + 2 * (size_t)back.first_corner, uvs, sizeof uvs) == 0);
+    const double *first = feature->vertices + 3 * (size_t)feature->corners[back.first_corner];
+    CHECK_NEAR(first[1], 0, 1e-9, "the last point of the square is its first");
+    CHECK_NEAR(first[2], 1 - 0.005, 1e-9, "below the square, which faces up");
+    CHECK_NEAR(feature->materials[1].diffuse[1], 1, 1e-6, "the back's own");
+}
+
+static void citygml__makes_a_surface_of_a_back(void)
+{
+    read_clean(
+        HEAD ENVELOPE MEMBER(
+            TWO "<a:appearance><a:Appearance><a:surfaceDataMember><a:ParameterizedTexture>"
+                "<a:isFront>false</a:isFront><a:imageURI>t.jpg</a:imageURI><a:target uri=\"#p\">"
+                "<a:TexCoordList><a:textureCoordinates ring=\"#pr\">0 0 1 0 1 1 0 1 0 0"
+                "</a:textureCoordinates></a:TexCoordList></a:target></a:ParameterizedTexture>"
+                "</a:surfaceDataMember><a:surfaceDataMember><a:X3DMaterial><a:diffuseColor>1 0 0"
+                "</a:diffuseColor><a:target>#q</a:target></a:X3DMaterial></a:surfaceDataMember>"
+                "<a:surfaceDataMember><a:X3DMaterial><a:isFront>0</a:isFront><a:diffuseColor>0 1 0"
+                "</a:diffuseColor><a:target>#q</a:target></a:X3DMaterial></a:surfaceDataMember>"
+                "</a:Appearance></a:appearance></b:Building>") TAIL,
+        1, visit_back);
+}
+
+/* "none": within the image it is held at its edges, beyond it has a border of
+ * the material's colour. */
+static void visit_edges(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_EQ(feature->texture_count, 2);
+    const struct feature_texture *inside = &feature->textures[feature->polygons[0].texture];
+    const struct feature_texture *beyond = &feature->textures[feature->polygons[1].texture];
+    CHECK_EQ(inside->wrap, WRAP_CLAMP);
+    CHECK_EQ(beyond->wrap, WRAP_BORDER);
+    CHECK_NEAR(beyond->border[0], 0.5, 1e-6, "red of the material");
+    CHECK_NEAR(beyond->border[3], 0.75, 1e-6, "alpha of the material");
+}
+
+static void citygml__ends_textures_that_are_there_once(void)
+{
+    read_clean(
+        HEAD ENVELOPE MEMBER(
+            TWO "<a:appearance><a:Appearance><a:surfaceDataMember><a:ParameterizedTexture>"
+                "<a:imageURI>t.jpg</a:imageURI><a:wrapMode>none</a:wrapMode><a:target uri=\"#p\">"
+                "<a:TexCoordList><a:textureCoordinates ring=\"#pr\">0 0 1.003 0 1 1 -0.002 1 0 0"
+                "</a:textureCoordinates></a:TexCoordList></a:target><a:target uri=\"#q\">"
+                "<a:TexCoordList><a:textureCoordinates ring=\"#qr\">0 0 2 0 2 2 0 0"
+                "</a:textureCoordinates></a:TexCoordList></a:target></a:ParameterizedTexture>"
+                "</a:surfaceDataMember><a:surfaceDataMember><a:X3DMaterial><a:diffuseColor>0.5 0 0"
+                "</a:diffuseColor><a:transparency>0.25</a:transparency><a:target>#q</a:target>"
+                "</a:X3DMaterial></a:surfaceDataMember></a:Appearance></a:appearance>"
+                "</b:Building>") TAIL,
+        1, visit_edges);
+}
+
+static void visit_zone(const struct feature *feature, long index)
+{
+    CHECK_EQ(index, 0);
+    CHECK_TEXT_IS(feature->kind, "+UseDistrict");
+    CHECK_EQ(feature->polygon_count, 1);
+    CHECK_EQ(feature->lods[0].level, 1);
+    CHECK_EQ(feature->attribute_count, 1);
+}
+
+static void citygml__draws_what_extensions_call_as_citygml_does(void)
+{
+    read_clean(HEAD ENVELOPE MEMBER(
+                   "<z:UseDistrict xmlns:z=\"urn:zones\" g:id=\"z\"><z:use>9</z:use>"
+                   "<z:lod1MultiSurface>" SURFACES(POLYGON("p", SQUARE)) "</z:lod1MultiSurface>"
+                                                                         "</z:UseDistrict>") TAIL,
+               1, visit_zone);
 }
 
 /* ---- what is broken ---- */
@@ -823,6 +947,10 @@ CHECK_MAIN(CHECK_TEST(citygml__reads_the_smallest_file),
            CHECK_TEST(citygml__makes_attributes_of_values),
            CHECK_TEST(citygml__dresses_surfaces_from_within_and_from_the_end),
            CHECK_TEST(citygml__dresses_surfaces_of_version_3),
+           CHECK_TEST(citygml__lists_what_surfaces_say),
+           CHECK_TEST(citygml__makes_a_surface_of_a_back),
+           CHECK_TEST(citygml__ends_textures_that_are_there_once),
+           CHECK_TEST(citygml__draws_what_extensions_call_as_citygml_does),
            CHECK_TEST(citygml__computes_coordinates_by_a_matrix),
            CHECK_TEST(citygml__loses_only_the_broken_member),
            CHECK_TEST(citygml__names_the_coordinate_that_is_none),

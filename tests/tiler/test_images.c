@@ -8,6 +8,7 @@
 #include "formats/image_png.h"
 #include "formats/zip.h"
 #include "tests/check.h"
+#include "tiler/frame.h"
 
 /* A folder with pictures, removed at the end. */
 struct folder {
@@ -277,7 +278,82 @@ static void images_hold__shares_a_small_cache(void)
     folder_close(&folder);
 }
 
-CHECK_MAIN(CHECK_TEST(images_find__knows_a_picture_by_its_content),
+static void images_frame__puts_a_border_around(void)
+{
+    static const uint8_t color[4] = {1, 2, 3, 255};
+    static const uint8_t other[4] = {1, 2, 3, 0};
+    struct folder folder;
+    struct images_hold hold;
+    struct err err;
+    int32_t framed, again, clear;
+    folder_open(&folder, 1 << 24);
+    write_picture(&folder, "a.png", 8, 10);
+    const int32_t id = find(&folder, 0, "city.gml", "a.png");
+    CHECK_OK(images_frame(folder.images, id, color, &framed, &err), &err);
+    CHECK_OK(images_frame(folder.images, id, color, &again, &err), &err);
+    CHECK_OK(images_frame(folder.images, id, other, &clear, &err), &err);
+    CHECK(framed != id && framed == again && clear != framed);
+    CHECK_EQ(images_facts(folder.images, framed).width, 10);
+    CHECK_EQ(images_facts(folder.images, id).width, 8);
+    CHECK(images_facts(folder.images, clear).may_have_alpha);
+    CHECK_OK(images_hold(folder.images, framed, 1, &hold, &err), &err);
+    const uint8_t *pixels = hold.image.pixels;
+    CHECK_EQ(hold.image.width, 10);
+    for (size_t i = 0; i < 10; i++) {
+        CHECK(memcmp(pixels + 4 * i, color, 4) == 0 && memcmp(pixels + 40 * i, color, 4) == 0);
+        CHECK(memcmp(pixels + 4 * (90 + i), color, 4) == 0);
+    }
+    CHECK_EQ(pixels[4 * 11], 10);
+    CHECK_EQ(pixels[4 * 88], 10);
+    images_drop(folder.images, &hold);
+    folder_close(&folder);
+}
+
+static void frame_record__moves_coordinates_inward(void)
+{
+    struct folder folder;
+    struct arena tile;
+    struct err err;
+    char path[256];
+    folder_open(&folder, 1 << 24);
+    write_picture(&folder, "a.png", 8, 10);
+    snprintf(path, sizeof path, "%s/city.gml", folder.path);
+    const float uvs[] = {0, 0, 1, 0, 2, 2, 0, 0, 1, 0, 2, 2};
+    const struct feature_ring rings[] = {{0, 3}, {3, 3}};
+    const struct feature_polygon polygons[] = {
+        {.first_ring = 0, .ring_count = 1, .texture = 0},
+        {.first_ring = 1, .ring_count = 1, .texture = 1},
+    };
+    const struct feature_texture textures[] = {
+        {.image = text_of("a.png"), .wrap = WRAP_REPEAT},
+        {.image = text_of("a.png"), .wrap = WRAP_BORDER, .border = {1, 0, 0, 1}},
+    };
+    struct record record = {.feature = {.uvs = uvs,
+                                        .corner_count = 6,
+                                        .rings = rings,
+                                        .ring_count = 2,
+                                        .polygons = polygons,
+                                        .polygon_count = 2,
+                                        .textures = textures,
+                                        .texture_count = 2}};
+    arena_init(&tile, 1 << 20);
+    CHECK_OK(frame_record(&record, folder.images, path, &tile, &err), &err);
+    CHECK(memcmp(record.feature.uvs, uvs, 6 * sizeof uvs[0]) == 0);
+    CHECK_NEAR(record.feature.uvs[6], 0.1, 1e-6, "the image begins behind the frame");
+    CHECK_NEAR(record.feature.uvs[8], 0.9, 1e-6, "and ends before it");
+    CHECK_NEAR(record.feature.uvs[10], 1.7, 1e-6, "beyond");
+    int32_t plain, framed;
+    CHECK_OK(frame_find(folder.images, 0, path, &textures[0], &plain, &err), &err);
+    CHECK_OK(frame_find(folder.images, 0, path, &textures[1], &framed, &err), &err);
+    CHECK_EQ(images_facts(folder.images, plain).width, 8);
+    CHECK_EQ(images_facts(folder.images, framed).width, 10);
+    arena_release(&tile);
+    folder_close(&folder);
+}
+
+CHECK_MAIN(CHECK_TEST(images_frame__puts_a_border_around),
+           CHECK_TEST(frame_record__moves_coordinates_inward),
+           CHECK_TEST(images_find__knows_a_picture_by_its_content),
            CHECK_TEST(images_find__forgives_capitals_and_percents),
            CHECK_TEST(images_find__says_once_what_is_missing_or_broken),
            CHECK_TEST(images_hold__has_no_pixels_of_a_damaged_picture),

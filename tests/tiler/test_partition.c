@@ -4,7 +4,9 @@
 #include "formats/base/earth.h"
 #include "tests/check.h"
 
-static const struct options options = {.tile_bytes = 10000};
+enum { LEAF_BYTES = 10000 }; /* half a tile */
+
+static const struct options options = {.tile_bytes = 2 * LEAF_BYTES};
 
 static void start(struct run *run)
 {
@@ -86,7 +88,7 @@ static void partition_run__puts_each_feature_into_one_leaf(void)
     check_tree(&run);
     for (size_t i = 0; i < run_node_count(&run); i++) {
         const struct run_node *node = &run_nodes(&run)[i];
-        CHECK(!node->is_leaf || node->entry_count <= 10000 / 700);
+        CHECK(!node->is_leaf || node->entry_count <= LEAF_BYTES / 700);
     }
     stop(&run);
 }
@@ -136,6 +138,28 @@ static void partition_run__does_not_move_what_did_not_change(void)
     CHECK(changed >= 1 && changed <= 12);
     stop(&before);
     stop(&after);
+}
+
+/* No two quarters that follow each other would fit into one leaf. */
+static void partition_run__joins_light_quarters(void)
+{
+    struct run run;
+    start(&run);
+    add_city(&run, 114.05, 22.54, 3000);
+    divide(&run);
+    const struct run_node *nodes = run_nodes(&run);
+    size_t pairs = 0;
+    for (size_t i = 0; i < run_node_count(&run); i++) {
+        for (uint32_t c = nodes[i].first_child; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+            const uint32_t next = nodes[c].next_sibling;
+            if (next != RUN_NO_NODE && nodes[c].is_leaf && nodes[next].is_leaf) {
+                pairs++;
+                CHECK(700 * (nodes[c].entry_count + nodes[next].entry_count) > LEAF_BYTES);
+            }
+        }
+    }
+    CHECK(pairs > 50);
+    stop(&run);
 }
 
 static void partition_run__gives_wide_features_a_leaf_of_their_own(void)
@@ -223,6 +247,8 @@ static void partition_run__gives_a_split_feature_a_tree_of_its_own(void)
 CHECK_MAIN(CHECK_TEST(partition_run__puts_each_feature_into_one_leaf),
            CHECK_TEST(partition_run__knows_the_antimeridian),
            CHECK_TEST(partition_run__does_not_move_what_did_not_change),
+           CHECK_TEST(partition_run__joins_light_quarters),
+           CHECK_TEST(partition_run__joins_light_quarters),
            CHECK_TEST(partition_run__gives_wide_features_a_leaf_of_their_own),
            CHECK_TEST(partition_run__gives_a_split_feature_a_tree_of_its_own),
            CHECK_TEST(partition_run__ends_with_everything_at_one_place))
