@@ -22,6 +22,7 @@ struct opening {
     void *argument;
     struct catalogue *catalogue;
     size_t room; /* entries that fit */
+    bool is_full;
 };
 
 /* ---- paths ---- */
@@ -249,9 +250,31 @@ static bool name_title(struct arena *memory, struct catalogue_entry *entry, stru
     return entry->title != NULL || arena_full(memory, err);
 }
 
+/* One package too many for the open files that there may be; said once. */
+static bool is_beyond_limit(struct opening *opening, const char *path)
+{
+    const size_t limit = opening->options->package_limit;
+    if (limit == 0 || opening->catalogue->entry_count < limit) {
+        return false;
+    }
+    if (!opening->is_full) {
+        struct err local;
+        err_set(&local, ERR_LIMIT,
+                "%zu packages are all that the limit of open files allows, this one and what "
+                "follows is left out: raise it (ulimit -n, LimitNOFILE=)",
+                limit);
+        note_error(opening, path, &local);
+        opening->is_full = true;
+    }
+    return true;
+}
+
 static bool add_package(struct opening *opening, const char *path, struct err *err)
 {
     struct catalogue *catalogue = opening->catalogue;
+    if (is_beyond_limit(opening, path)) {
+        return true;
+    }
     struct catalogue_entry entry = {.order = catalogue->entry_count};
     struct err local;
     if (!describe(opening, path, &entry, &local)) {
@@ -516,7 +539,7 @@ bool catalogue_open(const struct catalogue_options *options, const struct catalo
     }
     catalogue->access = options->access;
     access_hold(catalogue->access);
-    struct opening opening = {options, previous, note, argument, catalogue, 0};
+    struct opening opening = {options, previous, note, argument, catalogue, 0, false};
     for (size_t i = 0; i < options->path_count; i++) {
         if (!add_path(&opening, options->paths[i], err)) {
             catalogue_drop(catalogue);

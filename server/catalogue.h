@@ -68,6 +68,7 @@ struct catalogue_options {
     struct access *access; /* held by the catalogue */
     int64_t grace_s;       /* how long a replaced revision still answers */
     int64_t now_s;         /* monotonic */
+    size_t package_limit;  /* each keeps files open; 0: CATALOGUE_ENTRIES_MAX */
 };
 
 /* Told about every path that cannot be served, and about empty folders. */

@@ -24,7 +24,7 @@
 #include "server/usage.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { WATCH_SECONDS = 2, NOTES_BYTES_MAX = 1 << 20 };
+enum { WATCH_SECONDS = 2, NOTES_BYTES_MAX = 1 << 20, NAMED_PACKAGES = 20 };
 
 struct server {
     struct options options;
@@ -81,13 +81,34 @@ static void show_notes(struct server *server)
     server->note_count = 0;
 }
 
-static void print_packages(const struct catalogue *catalogue)
+static void print_package(const char *word, const struct catalogue_entry *entry)
 {
-    for (size_t i = 0; i < catalogue->entry_count; i++) {
-        const struct catalogue_entry *entry = &catalogue->entries[i];
-        fprintf(stderr, "storeyd: serving '%s' from %s%s\n", entry->id,
-                store_path(entry->stores[0]),
-                store_index(entry->stores[0]) == NULL ? " (tiles only)" : "");
+    fprintf(stderr, "storeyd: %s '%s' from %s%s\n", word, entry->id, store_path(entry->stores[0]),
+            store_index(entry->stores[0]) == NULL ? " (tiles only)" : "");
+}
+
+/* What is other than before (NULL: everything), and how much it is; some of it by name. */
+static void print_packages(const struct catalogue *before, const struct catalogue *now)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < now->entry_count; i++) {
+        const struct catalogue_entry *entry = &now->entries[i];
+        const struct catalogue_entry *old =
+            before == NULL ? NULL : catalogue_find(before, text_of(entry->id));
+        const bool is_same = old != NULL && old->stores[0] == entry->stores[0];
+        if (!is_same && count++ < NAMED_PACKAGES) {
+            print_package(old == NULL ? "serving" : "serving a new revision of", entry);
+        }
+    }
+    for (size_t i = 0; before != NULL && i < before->entry_count; i++) {
+        const struct catalogue_entry *old = &before->entries[i];
+        if (catalogue_find(now, text_of(old->id)) == NULL && count++ < NAMED_PACKAGES) {
+            print_package("no longer serving", old);
+        }
+    }
+    if (count > NAMED_PACKAGES) {
+        fprintf(stderr, "storeyd: ... and %zu more; %zu packages in all\n", count - NAMED_PACKAGES,
+                now->entry_count);
     }
 }
 
@@ -104,7 +125,7 @@ static void reload(struct server *server)
         catalogue_drop(next);
     } else {
         metrics_reloaded(&server->metrics, METRICS_PACKAGES, true);
-        print_packages(next);
+        print_packages(before, next);
         catalogue_current_replace(&server->current, next);
         http_wake(server->http);
     }
@@ -287,6 +308,19 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* How many packages may keep their files open, two each at most: a quarter of what
+ * there may be is left for connections, and some for ourselves. */
+static size_t package_limit(void)
+{
+    enum { OWN_FILES = 64 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return 0;
+    }
+    const size_t packages = (size_t)limit.rlim_cur / 4 * 3 / 2;
+    return packages > 2 * OWN_FILES ? packages - OWN_FILES : OWN_FILES;
+}
+
 static bool open_catalogue(struct server *server, struct err *err)
 {
     struct catalogue_options *options = &server->catalogue_options;
@@ -294,6 +328,7 @@ static bool open_catalogue(struct server *server, struct err *err)
     options->path_count = server->options.path_count;
     options->grace_s = (int64_t)server->options.grace_h * 3600;
     options->now_s = monotonic_s();
+    options->package_limit = package_limit();
     struct catalogue *first = NULL;
     const bool ok = catalogue_open(options, NULL, add_note, server, &first, err);
     show_notes(server);
@@ -308,7 +343,7 @@ static bool open_catalogue(struct server *server, struct err *err)
         catalogue_drop(first);
         return err_set(err, ERR_IO, "nothing to serve");
     }
-    print_packages(first);
+    print_packages(NULL, first);
     catalogue_current_init(&server->current, first);
     return true;
 }

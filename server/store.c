@@ -213,6 +213,15 @@ const char *store_revision(const struct store *store)
     return store->is_package && !store->facts.is_ours ? store->revision : NULL;
 }
 
+/* What opening has read: the pages stay with the system, and are no longer this
+ * process's. Thousands of packages would seem to fill its memory. */
+static void give_back_pages(const struct store *store)
+{
+    const struct io_map whole = {.bytes = store->is_archive ? package_archive(store->package)->file
+                                                            : store->index_member.map.bytes};
+    io_map_give_back(&whole, 0, whole.bytes.size);
+}
+
 bool store_open(const char *path, struct store **out, struct err *err)
 {
     struct store *store = NULL;
@@ -225,6 +234,7 @@ bool store_open(const char *path, struct store **out, struct err *err)
              open_index(store, err) && (store->facts.is_ours || read_foreign(store, &scratch, err));
         arena_release(&scratch);
         store->is_package = true;
+        give_back_pages(store);
     }
     if (!ok) {
         err_in_source(err, path);

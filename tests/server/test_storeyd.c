@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -56,6 +57,8 @@ static size_t count_in(const char *path, const char *words)
     return count;
 }
 
+static rlim_t open_files; /* that the next program may have; 0: as many as we */
+
 static void run(struct program *program, const char *const *arguments)
 {
     const char *all[ARGUMENTS_MAX + 2] = {CHECK_STOREYD};
@@ -72,6 +75,10 @@ static void run(struct program *program, const char *const *arguments)
         const int said = open(program->said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         dup2(said, 2);
         dup2(said, 1);
+        const struct rlimit few = {open_files, open_files};
+        if (open_files != 0 && setrlimit(RLIMIT_NOFILE, &few) != 0) {
+            _exit(126);
+        }
         execv(CHECK_STOREYD, (char *const *)(uintptr_t)all);
         _exit(127);
     }
@@ -364,6 +371,28 @@ static void two_hundred_packages__keep_one_file_each_open(void)
     served_close(&served);
 }
 
+/* With room for few open files some packages are served, and clients too. */
+static void few_open_files__leave_packages_out(void)
+{
+    struct program program;
+    char path[160];
+    served_open(&served);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(path, sizeof path, "%s/district-%03d.3tz", served.packages, i);
+        copy_part(served.ours, path, 0);
+    }
+    open_files = 256;
+    start(&program, (const char *const[]){served.packages, "--quiet", NULL});
+    open_files = 0;
+    CHECK_SAYS(&program, "are all that the limit of open files allows");
+    CHECK_SAYS(&program, "... and ");
+    CHECK_EQ(get(program.port, "/collections/district-000/3dtiles/tileset.json"), 200);
+    CHECK_EQ(get(program.port, "/collections/district-199/3dtiles/tileset.json"), 404);
+    CHECK_EQ(metric(&program, "storeyd_refused_packages"), 1);
+    stop(&program, SIGTERM);
+    served_close(&served);
+}
+
 /* ---- the account ---- */
 
 static void sum_usage__adds_servers_by_status(void)
@@ -464,4 +493,5 @@ static void wrong_starts__say_why_and_end(void)
 CHECK_MAIN(CHECK_TEST(log__is_opened_again_at_sigusr1_and_sighup),
            CHECK_TEST(sighup__takes_new_packages_and_keys), CHECK_TEST(folder__is_watched),
            CHECK_TEST(two_hundred_packages__keep_one_file_each_open),
+           CHECK_TEST(few_open_files__leave_packages_out),
            CHECK_TEST(sum_usage__adds_servers_by_status), CHECK_TEST(wrong_starts__say_why_and_end))
