@@ -22,6 +22,16 @@ const dressed = (image, { id = "w", uvs = wholeImage, hash = "#", extra = "", th
 const house = (id = "b1", corner = [0, 0]) => member(building(id, lod2([polygon("w", [wall(corner)])])));
 const quartersSeen = ["blue", "yellow", "red", "green"];
 
+/** The faces of a box; the first one is the wall. */
+const box = [
+  wall(),
+  [[10, 0, 0], [10, 10, 0], [10, 10, 10], [10, 0, 10]],
+  [[10, 10, 0], [0, 10, 0], [0, 10, 10], [10, 10, 10]],
+  [[0, 10, 0], [0, 0, 0], [0, 0, 10], [0, 10, 10]],
+  roof([0, 0], 10),
+  [[0, 0, 0], [0, 10, 0], [10, 10, 0], [10, 0, 0]],
+];
+
 /**
  * Each case: files, which of them are read, options, and what is expected: `status`, `ids` of the features,
  * `kinds` that the report has (and none but these and notices), `seen`: the colours of the wall's
@@ -268,6 +278,107 @@ const cases = {
     seen: quartersSeen,
   },
   "version 1.0 of the tiles": { files: { "city.gml": model(house() + dressed("a.png")), "a.png": quarters() }, options: ["--tiles-version", "1.0"], seen: quartersSeen },
+  "a solid of links to textured surfaces": {
+    files: {
+      "city.gml": model(
+        member(
+          building(
+            "b1",
+            `<bldg:lod2Solid><gml:Solid gml:id="solid"><gml:exterior><gml:CompositeSurface>${box.map((_, i) => `<gml:surfaceMember xlink:href="#f${i}"/>`).join("")}</gml:CompositeSurface></gml:exterior></gml:Solid></bldg:lod2Solid>` +
+              box.map((ring, i) => `<bldg:boundedBy><bldg:${["WallSurface", "WallSurface", "WallSurface", "WallSurface", "RoofSurface", "GroundSurface"][i]} gml:id="s${i}">${lod2([polygon(`f${i}`, [ring])])}</bldg:${["WallSurface", "WallSurface", "WallSurface", "WallSurface", "RoofSurface", "GroundSurface"][i]}></bldg:boundedBy>`).join(""),
+          ),
+        ) + dressed("a.png", { id: "f0" }),
+      ),
+      "a.png": quarters(),
+    },
+    seen: quartersSeen,
+  },
+  "a solid of turned links to textured surfaces": {
+    files: {
+      "city.gml": model(
+        member(
+          building(
+            "b1",
+            `<bldg:lod2Solid><gml:Solid><gml:exterior><gml:CompositeSurface>${box.map((_, i) => `<gml:surfaceMember><gml:OrientableSurface orientation="-"><gml:baseSurface xlink:href="#f${i}"/></gml:OrientableSurface></gml:surfaceMember>`).join("")}</gml:CompositeSurface></gml:exterior></gml:Solid></bldg:lod2Solid>` +
+              lod2(box.map((ring, i) => polygon(`f${i}`, [[...ring].reverse()]))),
+          ),
+        ) + dressed("a.png", { id: "f0", uvs: "0 1 1 1 1 0 0 0 0 1" }),
+      ),
+      "a.png": quarters(),
+    },
+    seen: quartersSeen,
+  },
+  "names without prefixes": { files: { "city.gml": model(house() + dressed("a.png")).replaceAll("bldg:", "").replace("xmlns:bldg=", "xmlns="), "a.png": quarters() }, seen: quartersSeen },
+  "a position an element": {
+    files: { "city.gml": model(house() + dressed("a.png")).replace(/<gml:posList>([^<]*)<.gml:posList>/g, (_, text) => (text.match(/\S+ \S+ \S+/g) ?? []).map((each) => `<gml:pos srsDimension="3">${each}</gml:pos>`).join("\n")), "a.png": quarters() },
+    seen: quartersSeen,
+  },
+  "coordinates with commas": {
+    files: { "city.gml": model(house() + dressed("a.png")).replace(/<gml:posList>([^<]*)<.gml:posList>/g, (_, text) => `<gml:coordinates decimal="." cs="," ts=" ">${(text.match(/\S+ \S+ \S+/g) ?? []).map((each) => each.replaceAll(" ", ",")).join(" ")}</gml:coordinates>`), "a.png": quarters() },
+    seen: quartersSeen,
+  },
+  "a material of a whole surface": {
+    files: { "city.gml": model(member(building("b1", `<bldg:lod2MultiSurface>${surfaces([polygon("w", [wall()])], ' gml:id="all"')}</bldg:lod2MultiSurface>`)) + appearance(`<app:surfaceDataMember><app:X3DMaterial><app:diffuseColor>0.1 0.8 0.8</app:diffuseColor><app:target>#all</app:target></app:X3DMaterial></app:surfaceDataMember>`, "")) },
+    seen: ["cyan", "cyan", "cyan", "cyan"],
+  },
+  "a window in a wall": {
+    files: {
+      "city.gml": model(
+        member(
+          building(
+            "b1",
+            `<bldg:boundedBy><bldg:WallSurface><bldg:lod3MultiSurface>${surfaces([polygon("w", [wall(), [[1, 0, 6], [1, 0, 9], [4, 0, 9], [4, 0, 6]]])])}</bldg:lod3MultiSurface><bldg:opening><bldg:Window gml:id="win"><bldg:lod3MultiSurface>${surfaces([polygon("v", [[[1, 0, 6], [4, 0, 6], [4, 0, 9], [1, 0, 9]]])])}</bldg:lod3MultiSurface></bldg:Window></bldg:opening></bldg:WallSurface></bldg:boundedBy>`,
+          ),
+        ) + appearance(texture("a.png", target("#w", [["#w_r0", wholeImage], ["#w_r1", "0.1 0.6 0.1 0.9 0.4 0.9 0.4 0.6 0.1 0.6"]])) + texture("b.png", target("#v", [["#v_r0", wholeImage]]))),
+      ),
+      "a.png": quarters(),
+      "b.png": plain(colors.cyan),
+    },
+    seen: ["cyan", "yellow", "red", "green"],
+  },
+  "the coarser of two levels": {
+    files: {
+      "city.gml": model(
+        member(building("b1", `${lod2([polygon("w", [wall()])])}<bldg:lod3MultiSurface>${surfaces([polygon("v", [wall()])])}</bldg:lod3MultiSurface>`)) +
+          appearance(texture("a.png", target("#w", [["#w_r0", wholeImage]])) + texture("b.png", target("#v", [["#v_r0", wholeImage]]))),
+      ),
+      "a.png": quarters(),
+      "b.png": plain(colors.cyan),
+    },
+    options: ["--lod", "2"],
+    seen: quartersSeen,
+  },
+  "the finer of two levels": {
+    files: {
+      "city.gml": model(
+        member(building("b1", `${lod2([polygon("w", [wall()])])}<bldg:lod3MultiSurface>${surfaces([polygon("v", [wall()])])}</bldg:lod3MultiSurface>`)) +
+          appearance(texture("b.png", target("#w", [["#w_r0", wholeImage]])) + texture("a.png", target("#v", [["#v_r0", wholeImage]]))),
+      ),
+      "a.png": quarters(),
+      "b.png": plain(colors.cyan),
+    },
+    seen: quartersSeen,
+  },
+  "an installation of a part": {
+    files: {
+      "city.gml": model(
+        member(building("b1", `<bldg:consistsOfBuildingPart>${building("p1", `<bldg:outerBuildingInstallation><bldg:BuildingInstallation gml:id="i1"><bldg:boundedBy><bldg:RoofSurface>${`<bldg:lod3MultiSurface>${surfaces([polygon("w", [wall()])])}</bldg:lod3MultiSurface>`}</bldg:RoofSurface></bldg:boundedBy></bldg:BuildingInstallation></bldg:outerBuildingInstallation>`, "bldg:BuildingPart")}</bldg:consistsOfBuildingPart>`)) + dressed("a.png"),
+      ),
+      "a.png": quarters(),
+    },
+    ids: ["i1"],
+    seen: quartersSeen,
+  },
+  "a prototype in another file": {
+    files: {
+      "city.gml": model(house() + member(furniture("f1", [30, 0], "<core:libraryObject>tree.wrl</core:libraryObject>")) + dressed("a.png")),
+      "a.png": quarters(),
+    },
+    status: "0 or 3",
+    kinds: ["library-object"],
+    ids: ["b1"],
+    seen: quartersSeen,
+  },
   "attributes of surfaces": {
     files: {
       "city.gml": model(
