@@ -4,13 +4,14 @@
 #include "formats/base/buf.h"
 #include "formats/digest.h"
 
-enum { FIRST_SLOTS = 1024, IS_SHARED = 1, IN_ONE_SOURCE = 2 };
+enum { FIRST_SLOTS = 1024 };
 
 struct slot {
     uint64_t id;      /* 0: empty */
     uint64_t content; /* of the first one */
-    uint32_t source;
-    uint32_t flags;
+    uint32_t source;  /* and line: of the last one */
+    uint32_t line : 30;
+    uint32_t sharing : 2; /* enum id_table_sharing */
 };
 
 struct id_table {
@@ -88,14 +89,15 @@ static bool grow(struct id_table *table, struct err *err)
 }
 
 bool id_table_add(struct id_table *table, struct text id, uint64_t content, uint32_t source,
-                  enum id_table_answer *out, struct err *err)
+                  uint32_t line, enum id_table_answer *out, struct err *err)
 {
+    const uint32_t short_line = line & ((UINT32_C(1) << 30) - 1);
     if (3 * table->count >= 2 * table->room && !grow(table, err)) {
         return false;
     }
     struct slot *slot = find_slot(table, hash_of(id));
     if (slot->id == 0) {
-        *slot = (struct slot){hash_of(id), content, source, 0};
+        *slot = (struct slot){hash_of(id), content, source, short_line & 0x3FFFFFFF, ID_SINGLE};
         table->count++;
         *out = ID_NEW;
         return true;
@@ -104,14 +106,18 @@ bool id_table_add(struct id_table *table, struct text id, uint64_t content, uint
         *out = ID_IDENTICAL;
         return true;
     }
-    slot->flags |= IS_SHARED | (slot->source == source ? IN_ONE_SOURCE : 0u);
+    const enum id_table_sharing sharing = slot->source != source     ? ID_SHARED
+                                          : slot->line == short_line ? ID_ON_LINE
+                                                                     : ID_IN_SOURCE;
+    slot->sharing = (slot->sharing > sharing ? slot->sharing : sharing) & 3;
+    slot->source = source;
+    slot->line = short_line & 0x3FFFFFFF;
     *out = ID_CONFLICT;
     return true;
 }
 
-bool id_table_is_shared(const struct id_table *table, struct text id, bool *out_in_one_source)
+enum id_table_sharing id_table_sharing(const struct id_table *table, struct text id)
 {
     const struct slot *slot = find_slot(table, hash_of(id));
-    *out_in_one_source = (slot->flags & IN_ONE_SOURCE) != 0;
-    return slot->id != 0 && (slot->flags & IS_SHARED) != 0;
+    return slot->id == 0 ? ID_SINGLE : (enum id_table_sharing)slot->sharing;
 }

@@ -23,11 +23,19 @@ enum id_table_answer { ID_NEW, ID_IDENTICAL, ID_CONFLICT };
 ERR_CHECKED bool id_table_open(struct id_table **out, struct err *err);
 void id_table_close(struct id_table *table);
 
+/* Sources come one after the other, and their lines in order. */
 ERR_CHECKED bool id_table_add(struct id_table *table, struct text id, uint64_t content,
-                              uint32_t source, enum id_table_answer *out, struct err *err);
+                              uint32_t source, uint32_t line, enum id_table_answer *out,
+                              struct err *err);
 
-/* True when features of different content have this id; *out_in_one_source when
- * two of them stand in one source. */
-bool id_table_is_shared(const struct id_table *table, struct text id, bool *out_in_one_source);
+/* What features of different content that have one id share, too. */
+enum id_table_sharing {
+    ID_SINGLE,    /* there is one */
+    ID_SHARED,    /* nothing: all are of different sources */
+    ID_IN_SOURCE, /* two of them a source */
+    ID_ON_LINE    /* and the line there, or no line is known */
+};
+
+enum id_table_sharing id_table_sharing(const struct id_table *table, struct text id);
 
 #endif

@@ -174,7 +174,8 @@ static bool spool_feature(struct reading *reading, const struct feature *feature
     }
     enum id_table_answer answer;
     const uint64_t content = digest_short(buf_span(&reading->record));
-    if (!id_table_add(run->ids, feature->id, content, reading->source, &answer, err)) {
+    if (!id_table_add(run->ids, feature->id, content, reading->source, feature->line, &answer,
+                      err)) {
         return false;
     }
     if (answer == ID_IDENTICAL) {

@@ -133,26 +133,30 @@ static bool estimate_bytes(const struct run *run, const struct record *record, s
     return true;
 }
 
-/* Features of different content with one id: each is called by its source too. */
-static bool qualify_id(const struct run *run, struct record *record, struct arena *tile,
-                       struct err *err)
+/* Features of different content with one id: each is called by its source, too,
+ * by its line where two are in one, and on one line by what is in it. */
+static bool qualify_id(const struct run *run, struct span bytes, struct record *record,
+                       struct arena *tile, struct err *err)
 {
     struct feature *feature = &record->feature;
-    bool in_one_source = false;
-    if (!id_table_is_shared(run->ids, feature->id, &in_one_source)) {
+    const enum id_table_sharing sharing = id_table_sharing(run->ids, feature->id);
+    if (sharing == ID_SINGLE) {
         return true;
     }
     const struct text source = run->sources[record->source].name;
-    const size_t room = source.size + feature->id.size + 16;
+    const size_t room = source.size + feature->id.size + 32;
     char *id = arena_array(tile, char, room);
     if (id == NULL) {
         return arena_full(tile, err);
     }
-    const int size =
-        in_one_source && feature->line != 0
-            ? snprintf(id, room, "%.*s:%u/%.*s", TEXT_ARGS(source), feature->line,
-                       TEXT_ARGS(feature->id))
-            : snprintf(id, room, "%.*s/%.*s", TEXT_ARGS(source), TEXT_ARGS(feature->id));
+    int size = snprintf(id, room, "%.*s", TEXT_ARGS(source));
+    if (sharing >= ID_IN_SOURCE) {
+        size += snprintf(id + size, room - (size_t)size, ":%u", feature->line);
+    }
+    if (sharing == ID_ON_LINE) {
+        size += snprintf(id + size, room - (size_t)size, ".%08x", (uint32_t)digest_short(bytes));
+    }
+    size += snprintf(id + size, room - (size_t)size, "/%.*s", TEXT_ARGS(feature->id));
     feature->id = (struct text){id, (size_t)size};
     return true;
 }
@@ -222,8 +226,7 @@ static bool place_record(struct placer *placer, const struct run *run, struct re
 
 static void report_conflict(struct run *run, const struct record *record)
 {
-    bool in_one_source;
-    if (id_table_is_shared(run->ids, record->feature.id, &in_one_source)) {
+    if (id_table_sharing(run->ids, record->feature.id) != ID_SINGLE) {
         struct err said;
         err_set(&said, ERR_SCHEMA,
                 "this id stands for features of different content; each is "
@@ -265,7 +268,7 @@ static bool place_one(struct jobs_worker *worker, struct run *run, uint64_t offs
         return false;
     }
     report_conflict(run, &record);
-    if (!qualify_id(run, &record, &worker->tile, err)) {
+    if (!qualify_id(run, bytes, &record, &worker->tile, err)) {
         return false;
     }
     if (!frame_record(&record, run->images, run->sources[record.source].path, &worker->tile, err)) {

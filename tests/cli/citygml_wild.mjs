@@ -166,6 +166,7 @@ const cases = {
   },
   "ids that are missing": { files: { "city.gml": model(member(building("", lod2([polygon("", [wall()])]))) + member(building("", lod2([polygon("", [wall([20, 0])])])))) }, count: 2 },
   "ids that come twice": { files: { "city.gml": model(`${house("b1", [0, 0])}\n${house("b1", [20, 0])}`) }, kinds: ["id-not-unique"], count: 2 },
+  "ids that come twice on one line": { files: { "city.gml": model(house("b1", [0, 0]) + house("b1", [20, 0])) }, kinds: ["id-not-unique"], count: 2 },
   "a surface in another file": {
     files: {
       "city.gml": model(
