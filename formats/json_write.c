@@ -194,8 +194,54 @@ static void write_special(struct buf *out, unsigned char byte)
     }
 }
 
+/* The high bit of each byte that is zero; below the lowest of them none is wrong. */
+static uint64_t zeros_of(uint64_t word)
+{
+    return (word - 0x0101010101010101U) & ~word & 0x8080808080808080U;
+}
+
+/* Whether any of eight characters is a control character, '"', '\\', DEL or beyond ASCII. */
+static bool is_special(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    const uint64_t controls = (word - 0x20 * ones) & ~word & 0x80 * ones;
+    return ((word & 0x80 * ones) | controls | zeros_of(word ^ 0x22 * ones) |
+            zeros_of(word ^ 0x5C * ones) | zeros_of(word ^ 0x7F * ones)) != 0;
+}
+
+bool json_text_is_plain(struct text text)
+{
+    if (text.size < 8) {
+        char padded[8] = "        ";
+        for (size_t i = 0; i < text.size; i++) {
+            padded[i] = text.data[i];
+        }
+        return !is_special(padded);
+    }
+    for (size_t i = 0; i + 8 < text.size; i += 8) {
+        if (is_special(text.data + i)) {
+            return false;
+        }
+    }
+    return !is_special(text.data + text.size - 8);
+}
+
 void json_write_text(struct buf *out, struct text text)
 {
+    if (json_text_is_plain(text)) {
+        uint8_t *at = buf_reserve(out, text.size + 2);
+        if (at != NULL) {
+            at[0] = '"';
+            if (text.size > 0) {
+                memcpy(at + 1, text.data, text.size);
+            }
+            at[text.size + 1] = '"';
+            out->size += text.size + 2;
+        }
+        return;
+    }
     const bool is_utf8 = text_is_utf8(text);
     buf_add_byte(out, '"');
     size_t start = 0; /* of what is not added yet */

@@ -22,6 +22,10 @@ void json_write_double(struct buf *out, double value);
 /* The shortest decimal that reads back as the same float. */
 void json_write_float(struct buf *out, float value);
 
+/* True when a text stands in a JSON string as it is, as most do: ASCII without control
+ * characters, quotes and backslashes. */
+bool json_text_is_plain(struct text text);
+
 /* In quotes; control characters, quote and backslash escaped, the rest as it
  * is. `text` must be UTF-8: a byte that is not becomes U+FFFD. */
 void json_write_text(struct buf *out, struct text text);

@@ -478,6 +478,33 @@ static bool outline_meets(const struct plan_grid *grid, const struct outline *ou
     return false;
 }
 
+/* Whether an edge comes near a box. Where none does, the whole box is inside the area
+ * or the whole of it outside: most things along a border. */
+static bool edges_come_near(const struct plan_grid *grid, const struct box3 *box)
+{
+    const double near_m = 0.01; /* corners are rounded */
+    const double left = box->min.x - near_m;
+    const double right = box->max.x + near_m;
+    const double low = box->min.y - near_m;
+    const double high = box->max.y + near_m;
+    const uint32_t last_row = row_of(grid, high);
+    const uint32_t last_column = column_of(grid, right);
+    for (uint32_t row = row_of(grid, low); row <= last_row; row++) {
+        const uint32_t *first = &grid->cell_first[row * grid->size];
+        for (uint32_t i = first[column_of(grid, left)]; i < first[last_column + 1]; i++) {
+            const struct edge *edge = &grid->edges[grid->cell_edges[i]];
+            const bool is_beside = (edge->a.x < left && edge->b.x < left) ||
+                                   (edge->a.x > right && edge->b.x > right) ||
+                                   (edge->a.y < low && edge->b.y < low) ||
+                                   (edge->a.y > high && edge->b.y > high);
+            if (!is_beside) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool plan_grid_meets(const struct plan_grid *grid, const struct feature_index *index, uint32_t row)
 {
     struct outline outline = {.index = index, .box = feature_index_box(index, row)};
@@ -485,6 +512,11 @@ bool plan_grid_meets(const struct plan_grid *grid, const struct feature_index *i
                                                         outline.box.max.x, outline.box.max.y);
     if (side != FEATURE_BORDER) {
         return side == FEATURE_INSIDE;
+    }
+    if (!grid->is_point && !edges_come_near(grid, &outline.box)) {
+        const struct vec2 middle = {(outline.box.min.x + outline.box.max.x) / 2,
+                                    (outline.box.min.y + outline.box.max.y) / 2};
+        return plan_grid_holds(grid, middle);
     }
     const uint32_t at = bytes_load_u32le(index->section[SECTION_ROWS].data +
                                          (size_t)row * ROW_BYTES + ROW_FOOTPRINT);

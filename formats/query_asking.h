@@ -74,6 +74,14 @@ bool query_run_meets(const struct query_asking *a, uint32_t row, bool is_inside_
 
 /* A row that meets every condition, in its turn: it is counted, and kept if it is of this page. */
 bool query_run_take(struct query_asking *a, struct query_hit hit);
+
+/* Counts one that matches; true when it is of this page. */
+static inline bool query_run_count(struct query_asking *a)
+{
+    const uint64_t at = a->result.matched_count++;
+    return at >= a->query->offset && (a->limit == 0 || at - a->query->offset < a->limit);
+}
+
 bool query_run_keep(struct query_asking *a, const struct query_hit *hit);
 
 /* ---- query_place ---- */
@@ -126,6 +134,10 @@ bool query_flood_is_wet(const struct query_asking *a, uint32_t row);
 
 /* Fills hit->water, and adds to the sums. */
 bool query_flood_add(struct query_asking *a, struct query_hit *hit);
+
+/* The whole way of a row in an area, for feature_index_search_shape(): as
+ * query_run_walk() has it for every question, in one function. */
+bool query_flood_visit(void *asking, uint32_t row, bool is_inside);
 
 /* ---- query_nearest, query_ray ---- */
 

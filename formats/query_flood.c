@@ -29,10 +29,15 @@ static float load_f32(const uint8_t *at)
     return value;
 }
 
+static const uint8_t *row_of(const struct query_asking *a, uint32_t row)
+{
+    return a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+}
+
 /* Depth over the base, in the level's datum; not above 0 when it stands dry. */
 static double depth_at(const struct query_asking *a, uint32_t row)
 {
-    const uint8_t *at = a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+    const uint8_t *at = row_of(a, row);
     return a->query->level_m -
            (double)load_f32(at + (a->query->is_ellipsoidal ? ROW_BASE : ROW_BASE_LOCAL));
 }
@@ -40,8 +45,12 @@ static double depth_at(const struct query_asking *a, uint32_t row)
 /* Floors that the source gave, one by one. */
 static uint32_t count_wet_floors(const struct query_asking *a, uint32_t row, double depth_m)
 {
-    struct feature_index_row about;
-    feature_index_row(a->index, row, &about);
+    const uint8_t *at = row_of(a, row);
+    const struct feature_index_row about = {.storeys_above = bytes_load_u16le(at + ROW_ABOVE),
+                                            .storeys_below = bytes_load_u16le(at + ROW_BELOW),
+                                            .floors = bytes_load_u32le(at + ROW_FLOORS),
+                                            .base_m = (double)load_f32(at + ROW_BASE),
+                                            .top_m = (double)load_f32(at + ROW_TOP)};
     uint32_t wet = 0;
     double floor_m;
     for (int storey = 1;
@@ -58,7 +67,7 @@ static uint32_t count_wet_floors(const struct query_asking *a, uint32_t row, dou
  * would be counted twice. */
 static bool is_building(const struct query_asking *a, uint32_t row)
 {
-    const uint8_t *at = a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+    const uint8_t *at = row_of(a, row);
     const uint32_t class_number = bytes_load_u16le(at + ROW_CLASS);
     const uint32_t parent = bytes_load_u32le(at + ROW_PARENT);
     if (at[ROW_STOREYS] == STOREYS_UNKNOWN &&
@@ -82,7 +91,7 @@ bool query_flood_is_wet(const struct query_asking *a, uint32_t row)
 /* Parts of a building that is drawn by them alone are one building. */
 static bool is_new_building(struct query_asking *a, uint32_t row)
 {
-    const uint8_t *at = a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+    const uint8_t *at = row_of(a, row);
     const uint32_t parent = bytes_load_u32le(at + ROW_PARENT);
     if (parent >= a->index->group_count) {
         return true;
@@ -95,18 +104,19 @@ static bool is_new_building(struct query_asking *a, uint32_t row)
 static void wet_storeys(const struct query_asking *a, uint32_t row, double depth_m,
                         struct query_depth *out, double *out_m2)
 {
-    const uint8_t *at = a->index->section[SECTION_ROWS].data + (size_t)row * ROW_BYTES;
+    const uint8_t *at = row_of(a, row);
     const uint32_t above = bytes_load_u16le(at + ROW_ABOVE);
     const uint32_t below = bytes_load_u16le(at + ROW_BELOW);
     const double area_m2 = (double)load_f32(at + ROW_AREA);
     uint32_t wet;
     if (bytes_load_u32le(at + ROW_FLOORS) != FEATURE_INDEX_NONE) {
         wet = count_wet_floors(a, row, depth_m);
-    } else { /* all alike */
+    } else { /* all alike; rounded up, without a branch that nobody can foresee */
         const double height_m = (double)load_f32(at + ROW_TOP) - (double)load_f32(at + ROW_BASE);
         const double floors = height_m > 0 ? depth_m * above / height_m : above;
-        wet = floors < above ? (uint32_t)floors : above;
-        wet += wet < above && wet < floors;
+        const double most = floors < above ? floors : above;
+        wet = (uint32_t)(int32_t)most;
+        wet += (uint32_t)(wet < most);
     }
     out->depth_m = depth_m;
     out->wet_count = wet + below;
@@ -144,4 +154,16 @@ bool query_flood_add(struct query_asking *a, struct query_hit *hit)
     return a->query->sum_count == 0 ||
            geopackage_row(a->attributes, hit->row, add_sum, a, &found, a->err) ||
            query_asking_stop(a);
+}
+
+bool query_flood_visit(void *asking, uint32_t row, bool is_inside)
+{
+    struct query_asking *a = asking;
+    const bool is_plain =
+        is_inside && a->wanted_classes == NULL && a->box_count == 0 && a->set_count == 0;
+    if (!query_flood_is_wet(a, row) || (!is_plain && !query_run_meets(a, row, is_inside))) {
+        return true;
+    }
+    struct query_hit hit = {.row = row};
+    return query_flood_add(a, &hit) && (!query_run_count(a) || query_run_keep(a, &hit));
 }

@@ -22,44 +22,102 @@ const char *query_media_type(enum query_format format)
 
 /* ---- numbers ---- */
 
-/* A number with at most so many decimals, none that say nothing. Much faster
- * than the shortest form, and what is beyond them nobody measured. */
-void query_print_fixed(struct buf *out, double value, int decimals)
+enum { FIXED_BYTES = 24, COUNT_BYTES = 20 };
+
+/* Of these there are digits enough. */
+static bool is_fixed(double value)
+{
+    return fabs(value) < 1e9;
+}
+
+/* Writes a number that is_fixed(), FIXED_BYTES at most; returns the end. */
+static char *write_fixed(char *at, double value, int decimals)
 {
     static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
-    assert(decimals >= 0 && decimals <= 8);
-    if (!(fabs(value) < 1e9)) {
-        if (isfinite(value)) {
-            json_write_double(out, value);
-        } else {
-            buf_add_text(out, "null");
-        }
-        return;
-    }
     const double scaled = nearbyint(fabs(value) * powers[decimals]);
     uint64_t digits = (uint64_t)scaled;
-    char text[24];
-    size_t at = sizeof text;
+    char text[FIXED_BYTES];
+    size_t from = sizeof text;
     int left = decimals;
     while (left > 0 && digits % 10 == 0) {
         digits /= 10;
         left--;
     }
     while (left > 0) {
-        text[--at] = (char)('0' + digits % 10);
+        text[--from] = (char)('0' + digits % 10);
         digits /= 10;
         if (--left == 0) {
-            text[--at] = '.';
+            text[--from] = '.';
         }
     }
     do {
-        text[--at] = (char)('0' + digits % 10);
+        text[--from] = (char)('0' + digits % 10);
         digits /= 10;
     } while (digits > 0);
     if (value < 0 && scaled > 0) {
-        text[--at] = '-';
+        text[--from] = '-';
     }
-    buf_add(out, text + at, sizeof text - at);
+    memcpy(at, text + from, sizeof text - from);
+    return at + (sizeof text - from);
+}
+
+/* A number with at most so many decimals, none that say nothing. Much faster
+ * than the shortest form, and what is beyond them nobody measured. */
+void query_print_fixed(struct buf *out, double value, int decimals)
+{
+    assert(decimals >= 0 && decimals <= 8);
+    if (is_fixed(value)) {
+        char text[FIXED_BYTES];
+        buf_add(out, text, (size_t)(write_fixed(text, value, decimals) - text));
+    } else if (isfinite(value)) {
+        json_write_double(out, value);
+    } else {
+        buf_add_text(out, "null");
+    }
+}
+
+/* "[a,b,c]" */
+static void print_list(struct buf *out, const double *values, const int *decimals, size_t count)
+{
+    bool are_fixed = true;
+    for (size_t i = 0; i < count; i++) {
+        are_fixed = are_fixed && is_fixed(values[i]);
+    }
+    char *const start = are_fixed ? (char *)buf_reserve(out, count * (FIXED_BYTES + 1) + 2) : NULL;
+    char *at = start;
+    if (at != NULL) {
+        *at++ = '[';
+        for (size_t i = 0; i < count; i++) {
+            at = write_fixed(at, values[i], decimals[i]);
+            *at++ = ',';
+        }
+        at[-1] = ']';
+        out->size += (size_t)(at - start);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        buf_add_byte(out, i == 0 ? '[' : ',');
+        query_print_fixed(out, values[i], decimals[i]);
+    }
+    buf_add_byte(out, ']');
+}
+
+static char *write_count(char *at, uint64_t count)
+{
+    char text[COUNT_BYTES];
+    size_t from = sizeof text;
+    do {
+        text[--from] = (char)('0' + count % 10);
+        count /= 10;
+    } while (count > 0);
+    memcpy(at, text + from, sizeof text - from);
+    return at + (sizeof text - from);
+}
+
+static void print_count(struct buf *out, uint64_t count)
+{
+    char text[COUNT_BYTES];
+    buf_add(out, text, (size_t)(write_count(text, count) - text));
 }
 
 /* ---- what an answer is printed from ---- */
@@ -121,15 +179,9 @@ static void print_position(struct printing *p, double x, double y, double base_m
     double lat;
     feature_frame_to_deg(&p->target->index->frame, x, y, &lon, &lat);
     const bool is_yx = query_crs_is_yx(p->query->crs);
-    buf_add_byte(p->out, '[');
-    query_print_fixed(p->out, is_yx ? lat : lon, DEGREE_DECIMALS);
-    buf_add_byte(p->out, ',');
-    query_print_fixed(p->out, is_yx ? lon : lat, DEGREE_DECIMALS);
-    if (query_crs_has_z(p->query->crs)) {
-        buf_add_byte(p->out, ',');
-        query_print_fixed(p->out, base_m, METRE_DECIMALS);
-    }
-    buf_add_byte(p->out, ']');
+    const double values[] = {is_yx ? lat : lon, is_yx ? lon : lat, base_m};
+    static const int decimals[] = {DEGREE_DECIMALS, DEGREE_DECIMALS, METRE_DECIMALS};
+    print_list(p->out, values, decimals, query_crs_has_z(p->query->crs) ? 3 : 2);
 }
 
 /* Polygons: an outer ring and the holes after it. */
@@ -179,24 +231,21 @@ static void print_geometry(struct printing *p, uint32_t row, const struct featur
 static void print_box(struct printing *p, struct box3 box)
 {
     const struct feature_frame *frame = &p->target->index->frame;
-    double corner[6];
-    const int x = query_crs_is_yx(p->query->crs) ? 1 : 0;
-    feature_frame_to_deg(frame, box.min.x, box.min.y, &corner[x], &corner[1 - x]);
-    feature_frame_to_deg(frame, box.max.x, box.max.y, &corner[3 + x], &corner[3 + 1 - x]);
-    corner[2] = box.min.z + frame->h0_m;
-    corner[5] = box.max.z + frame->h0_m;
+    static const int decimals[] = {DEGREE_DECIMALS, DEGREE_DECIMALS, METRE_DECIMALS,
+                                   DEGREE_DECIMALS, DEGREE_DECIMALS, METRE_DECIMALS};
+    static const int flat_decimals[] = {DEGREE_DECIMALS, DEGREE_DECIMALS, DEGREE_DECIMALS,
+                                        DEGREE_DECIMALS};
     const bool has_z = query_crs_has_z(p->query->crs);
-    buf_add_byte(p->out, '[');
-    for (int i = 0; i < 6; i++) {
-        if (i % 3 == 2 && !has_z) {
-            continue;
-        }
-        if (i > 0) {
-            buf_add_byte(p->out, ',');
-        }
-        query_print_fixed(p->out, corner[i], i % 3 == 2 ? METRE_DECIMALS : DEGREE_DECIMALS);
+    const size_t half = has_z ? 3 : 2;
+    const size_t x = query_crs_is_yx(p->query->crs) ? 1 : 0;
+    double corner[6];
+    feature_frame_to_deg(frame, box.min.x, box.min.y, &corner[x], &corner[1 - x]);
+    feature_frame_to_deg(frame, box.max.x, box.max.y, &corner[half + x], &corner[half + 1 - x]);
+    if (has_z) {
+        corner[2] = box.min.z + frame->h0_m;
+        corner[5] = box.max.z + frame->h0_m;
     }
-    buf_add_byte(p->out, ']');
+    print_list(p->out, corner, has_z ? decimals : flat_decimals, 2 * half);
 }
 
 /* ---- properties ---- */
@@ -275,11 +324,11 @@ static void print_index_columns(struct printing *p, const struct feature_index_r
     if (about->storeys != STOREYS_UNKNOWN) {
         if (want(p, "storeysAbove")) {
             key_of(p, "storeysAbove");
-            buf_print(p->out, "%u", about->storeys_above);
+            print_count(p->out, about->storeys_above);
         }
         if (want(p, "storeysBelow")) {
             key_of(p, "storeysBelow");
-            buf_print(p->out, "%u", about->storeys_below);
+            print_count(p->out, about->storeys_below);
         }
         if (want(p, "storeysDerived")) {
             key_of(p, "storeysDerived");
@@ -306,7 +355,28 @@ static void print_places(struct printing *p, const struct feature_index_row *abo
     }
 }
 
-/* Storeys stand in the water from the lowest up: -1 and down, then 1, 2, ... */
+/* From the lowest up: "[-2,-1,1,2,3]". */
+static void print_wet_storeys(struct buf *out, uint32_t wet_count, uint32_t below_count)
+{
+    char *const start = (char *)buf_reserve(out, wet_count * (size_t)(COUNT_BYTES + 2) + 2);
+    char *at = start;
+    if (at == NULL) {
+        return;
+    }
+    *at++ = '[';
+    for (uint32_t i = 0; i < wet_count; i++) {
+        if (i > 0) {
+            *at++ = ',';
+        }
+        if (i < below_count) {
+            *at++ = '-';
+        }
+        at = write_count(at, i < below_count ? below_count - i : i - below_count + 1);
+    }
+    *at++ = ']';
+    out->size += (size_t)(at - start);
+}
+
 static void print_water(struct printing *p, const struct feature_index_row *about,
                         const struct query_depth *water)
 {
@@ -316,17 +386,11 @@ static void print_water(struct printing *p, const struct feature_index_row *abou
     }
     if (want(p, "wetStoreys")) {
         key_of(p, "wetStoreys");
-        buf_add_byte(p->out, '[');
-        for (uint32_t i = 0; i < water->wet_count; i++) {
-            const int below = (int)about->storeys_below;
-            const int storey = (int)i < below ? (int)i - below : (int)i - below + 1;
-            buf_print(p->out, "%s%d", i > 0 ? "," : "", storey);
-        }
-        buf_add_byte(p->out, ']');
+        print_wet_storeys(p->out, water->wet_count, about->storeys_below);
     }
     if (want(p, "dryStoreys")) {
         key_of(p, "dryStoreys");
-        buf_print(p->out, "%u", water->dry_count);
+        print_count(p->out, water->dry_count);
     }
 }
 
@@ -462,11 +526,11 @@ static void print_sums(struct printing *p, const struct query_sums *sums)
     json_write_text(p->out,
                     p->query->is_ellipsoidal ? text_of("ellipsoid") : p->target->index->datum);
     key_of(p, "buildings");
-    buf_print(p->out, "%llu", (unsigned long long)sums->buildings);
+    print_count(p->out, sums->buildings);
     key_of(p, "wetStoreys");
-    buf_print(p->out, "%llu", (unsigned long long)sums->wet_storeys);
+    print_count(p->out, sums->wet_storeys);
     key_of(p, "dryStoreys");
-    buf_print(p->out, "%llu", (unsigned long long)sums->dry_storeys);
+    print_count(p->out, sums->dry_storeys);
     key_of(p, "areaWet");
     query_print_fixed(p->out, sums->wet_footprint_m2, 1);
     key_of(p, "floorAreaWet");
@@ -490,9 +554,9 @@ static void print_counts(struct printing *p, const struct query_result *result)
 {
     const struct query_links *links = p->links;
     key_of(p, "numberMatched");
-    buf_print(p->out, "%llu", (unsigned long long)result->matched_count);
+    print_count(p->out, result->matched_count);
     key_of(p, "numberReturned");
-    buf_print(p->out, "%zu", result->hit_count);
+    print_count(p->out, result->hit_count);
     if (links->time_stamp.size > 0) {
         key_of(p, "timeStamp");
         json_write_text(p->out, links->time_stamp);
@@ -568,27 +632,11 @@ bool query_print_page(const struct query *query, const struct query_target *targ
     return print_page(&p, result, page, most, err);
 }
 
-/* An id that needs no escapes, as nearly all, in one piece: there may be a
- * hundred thousand. */
-static void print_id(struct buf *out, struct text id)
-{
-    for (size_t i = 0; i < id.size; i++) {
-        const unsigned char c = (unsigned char)id.data[i];
-        if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {
-            json_write_text(out, id);
-            return;
-        }
-    }
-    uint8_t *at = buf_extend(out, id.size + 2);
-    if (at != NULL) {
-        at[0] = '"';
-        memcpy(at + 1, id.data, id.size);
-        at[id.size + 1] = '"';
-    }
-}
-
+/* There may be a hundred thousand, and they lie in the order of the alphabet. */
 static void print_ids(struct printing *p, const struct query_result *result)
 {
+    enum { AHEAD = 16 };
+    const struct feature_index *index = p->target->index;
     buf_add_byte(p->out, '{');
     p->is_first = true;
     print_counts(p, result);
@@ -597,7 +645,10 @@ static void print_ids(struct printing *p, const struct query_result *result)
         if (i > 0) {
             buf_add_byte(p->out, ',');
         }
-        print_id(p->out, feature_index_id(p->target->index, result->hits[i].row));
+        if (i + AHEAD < result->hit_count) {
+            __builtin_prefetch(feature_index_id(index, result->hits[i + AHEAD].row).data);
+        }
+        json_write_text(p->out, feature_index_id(index, result->hits[i].row));
     }
     buf_add_text(p->out, "]}\n");
 }

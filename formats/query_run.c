@@ -9,7 +9,8 @@ bool query_run_meets(const struct query_asking *a, uint32_t row, bool is_inside_
 bool query_run_keep(struct query_asking *a, const struct query_hit *hit)
 {
     if (a->hit_count == a->hit_room) {
-        const size_t room = a->hit_room == 0 ? 128 : 2 * a->hit_room;
+        /* What is outgrown stays in the arena: by four, a third of the last is wasted. */
+        const size_t room = a->hit_room == 0 ? 128 : 4 * a->hit_room;
         struct query_hit *hits = arena_array(a->request, struct query_hit, room);
         if (hits == NULL) {
             arena_full(a->request, a->err);
@@ -30,12 +31,7 @@ bool query_run_take(struct query_asking *a, struct query_hit hit)
     if (a->query->kind == QUERY_FLOOD && !query_flood_add(a, &hit)) {
         return false;
     }
-    const uint64_t at = a->result.matched_count++;
-    const uint64_t limit = a->limit;
-    if (at < a->query->offset || (limit > 0 && at - a->query->offset >= limit)) {
-        return true;
-    }
-    return query_run_keep(a, &hit);
+    return !query_run_count(a) || query_run_keep(a, &hit);
 }
 
 /* A row that the index led to: it is taken, or kept for SQL to look at. */
@@ -100,7 +96,9 @@ void query_run_walk(struct query_asking *a)
     if (a->set_count > 0) {
         visit_set(a, a->sets[0]);
     } else if (a->grid != NULL) {
-        const struct feature_index_shape shape = {query_place_side, visit_shape, a};
+        const bool is_flood = a->query->kind == QUERY_FLOOD && !a->is_gathering;
+        const struct feature_index_shape shape = {query_place_side,
+                                                  is_flood ? query_flood_visit : visit_shape, a};
         feature_index_search_shape(a->index, &shape);
     } else if (a->query->kind == QUERY_RADIUS) {
         struct box3 box = query_place_radius_box(a);

@@ -103,29 +103,6 @@ static void name_second(struct access_log_lines *lines, int64_t second)
     lines->second = second;
 }
 
-/* True when JSON needs no escapes for it. */
-static bool is_plain(struct text text)
-{
-    unsigned bad = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        const unsigned char c = (unsigned char)text.data[i];
-        bad |= (unsigned)(c < 0x20) | (unsigned)(c >= 0x7F) | (unsigned)(c == '"') |
-               (unsigned)(c == '\\');
-    }
-    return bad == 0;
-}
-
-static void add_json_text(struct buf *out, struct text text)
-{
-    if (is_plain(text)) {
-        buf_add_byte(out, '"');
-        buf_add(out, text.data, text.size);
-        buf_add_byte(out, '"');
-    } else {
-        json_write_text(out, text);
-    }
-}
-
 /* What stands before the method: the longest is far shorter than its room. */
 enum { HEAD_BYTES = 64 + PEER_TEXT_BYTES, TAIL_BYTES = 112 };
 
@@ -182,8 +159,8 @@ static bool add_plain(struct access_log_lines *lines, const struct access_log_en
     const struct text method = text_of(entry->method);
     const struct text package = text_of(entry->package);
     const size_t texts = method.size + package.size + entry->path.size;
-    if (texts > PLAIN_BYTES - HEAD_BYTES - TAIL_BYTES || !is_plain(entry->path) ||
-        !is_plain(method) || !is_plain(package)) {
+    if (texts > PLAIN_BYTES - HEAD_BYTES - TAIL_BYTES || !json_text_is_plain(entry->path) ||
+        !json_text_is_plain(method) || !json_text_is_plain(package)) {
         return false;
     }
     char line[PLAIN_BYTES];
@@ -197,17 +174,17 @@ static void add_any(struct access_log_lines *lines, const struct access_log_entr
     struct buf *out = &lines->text;
     char fixed[HEAD_BYTES + TAIL_BYTES];
     buf_add(out, fixed, (size_t)(print_head(fixed, lines, entry) - fixed));
-    add_json_text(out, text_of(entry->method));
+    json_write_text(out, text_of(entry->method));
     buf_add(out, ",\"path\":", 8);
-    add_json_text(out, entry->path);
+    json_write_text(out, entry->path);
     buf_add(out, fixed, (size_t)(print_counts(fixed, entry) - fixed));
     if (entry->package != NULL) {
         buf_add_text(out, ",\"package\":");
-        add_json_text(out, text_of(entry->package));
+        json_write_text(out, text_of(entry->package));
     }
     if (entry->key != NULL) {
         buf_add_text(out, ",\"key\":");
-        add_json_text(out, text_of(entry->key));
+        json_write_text(out, text_of(entry->key));
     }
     if (entry->is_cut) {
         buf_add_text(out, ",\"cut\":true");

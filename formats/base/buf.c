@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 
 enum { FIRST_BYTES = 256 };
@@ -74,6 +75,12 @@ uint8_t *buf_extend(struct buf *buf, size_t size)
     }
     buf->size += size;
     return at;
+}
+
+uint8_t *buf_reserve(struct buf *buf, size_t most)
+{
+    assert(most > 0);
+    return make_room(buf, most) ? buf->data + buf->size : NULL;
 }
 
 void buf_add(struct buf *buf, const void *bytes, size_t size)

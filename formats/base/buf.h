@@ -46,6 +46,11 @@ void buf_pad(struct buf *buf, size_t start, size_t align, uint8_t fill);
  * addition, or NULL when refused. */
 uint8_t *buf_extend(struct buf *buf, size_t size);
 
+/* Room for `most` bytes at the end, not cleared, or NULL when buf_add() would add
+ * nothing: for many small pieces. What was written there is the caller's to add to
+ * buf->size, before anything else is done with the buffer. */
+uint8_t *buf_reserve(struct buf *buf, size_t most);
+
 /* False, with ERR_LIMIT or ERR_NOMEM, when anything was refused. */
 ERR_CHECKED bool buf_finish(const struct buf *buf, struct err *err);
 

@@ -357,6 +357,15 @@ static void pipelining__answers_in_order(void)
     tear_down();
 }
 
+/* Two answers' dates may differ by a second. */
+static void blank_date(char *head)
+{
+    char *date = strstr(head, "\r\nDate: ");
+    CHECK(date != NULL);
+    CHECK_EQ(strcspn(date + 2, "\r"), strlen("Date: Sun, 06 Nov 1994 08:49:37 GMT"));
+    memset(date + 8, '-', strlen("Sun, 06 Nov 1994 08:49:37 GMT"));
+}
+
 static void head__says_all_but_the_body(void)
 {
     static char full[8192];
@@ -369,7 +378,8 @@ static void head__says_all_but_the_body(void)
     CHECK_EQ(strlen(body), 4);
     *strstr(full, "\r\n\r\n") = '\0';
     *body = '\0';
-    /* Dates may differ by a second. */
+    blank_date(full);
+    blank_date(head);
     CHECK_TEXT(strstr(full, "\r\nAccess-Control"), strstr(head, "\r\nAccess-Control"));
     tear_down();
 }
