@@ -35,12 +35,15 @@ struct gathered {
     struct figure *figures;
     size_t count;
     double error_m; /* the largest of the children */
+    struct sight_lost lost;
 };
 
 static bool gather_child(struct run *run, const struct run_node *child, struct jobs_worker *worker,
                          struct gathered *g, struct err *err)
 {
     g->error_m = fmax(g->error_m, child->error_m);
+    g->lost.area_m2 += child->lost.area_m2;
+    g->lost.error_m3 += child->lost.error_m3;
     if (!child->has_figures) {
         return true;
     }
@@ -275,7 +278,58 @@ static bool pass_on(struct run_node *node, const struct gathered *g, struct jobs
     }
     node->is_passed = true;
     node->error_m = g->error_m;
+    node->lost = g->lost;
     node->shown_count = (uint32_t)g->count;
+    return true;
+}
+
+/* A figure as the tile shows it, and its slopes that have become flat. */
+static void look_at_figure(const struct figure *figure, uint32_t piece, double error_m,
+                           bool is_lost, struct sight *sight, struct sight_lost *lost)
+{
+    if (figure->piece_count == 0) {
+        return;
+    }
+    const double area_m2 = sight_area_m2(&figure->pieces[0]);
+    double flat_m2 = 0;
+    if (is_lost) {
+        lost->area_m2 += area_m2;
+        lost->error_m3 += area_m2 * error_m;
+    } else {
+        const double now_m2 = piece == KEEP_NONE ? 0 : sight_slopes_m2(&figure->pieces[piece]);
+        flat_m2 = fmax(0, sight_slopes_m2(&figure->pieces[0]) - now_m2);
+        lost->area_m2 += flat_m2;
+        lost->error_m3 += flat_m2 * sqrt(flat_m2);
+    }
+    sight->areas_m2[sight->count] = area_m2 - flat_m2;
+    sight->errors_m[sight->count++] = error_m;
+    sight->areas_m2[sight->count] = flat_m2;
+    sight->errors_m[sight->count++] = fmax(error_m, sqrt(flat_m2));
+}
+
+/* What the picture asks the tile to state, and what it has lost. */
+static bool look_at(struct run_node *node, const struct gathered *g, const struct merge *merge,
+                    struct arena *scratch, double *out_error_m, struct err *err)
+{
+    const struct arena_mark mark = arena_mark(scratch);
+    struct sight sight = {.areas_m2 = arena_array(scratch, double, 2 * g->count),
+                          .errors_m = arena_array(scratch, double, 2 * g->count),
+                          .lost = g->lost};
+    uint32_t *pieces = arena_array(scratch, uint32_t, g->count);
+    double *errors_m = arena_array(scratch, double, g->count);
+    bool *is_lost = arena_array(scratch, bool, g->count);
+    if (sight.areas_m2 == NULL || sight.errors_m == NULL || pieces == NULL || errors_m == NULL ||
+        is_lost == NULL) {
+        return arena_full(scratch, err);
+    }
+    merge_pieces(merge, pieces);
+    merge_errors(merge, errors_m, is_lost);
+    node->lost = g->lost;
+    for (size_t i = 0; i < g->count; i++) {
+        look_at_figure(&g->figures[i], pieces[i], errors_m[i], is_lost[i], &sight, &node->lost);
+    }
+    *out_error_m = sight_error_m(&sight);
+    arena_reset(scratch, mark);
     return true;
 }
 
@@ -299,9 +353,17 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
             !list_content(merge, worker, result, &content, err)) {
             return false;
         }
+        double picture_m = 0;
+        if (run->options->levels == LEVELS_MEASURED &&
+            !look_at(node, g, merge, &worker->scratch, &picture_m, err)) {
+            return false;
+        }
         content.error_m = fmax(result->error_m, g->error_m);
+            fprintf(stderr, "%s certified %.2f picture %.2f children %.2f bytes<=%.0f\n",
+                    node->parent == RUN_NO_NODE ? "ROOT" : "", content.error_m, picture_m,
+                    g->error_m, tile_bytes);
         if (attempt == 0 && node->parent != RUN_NO_NODE &&
-            content.error_m < ERROR_GROWTH * g->error_m) {
+            fmax(content.error_m, picture_m) < ERROR_GROWTH * g->error_m) {
             node->is_passed = true;
             node->error_m = g->error_m;
             node->shown_count = (uint32_t)content.item_count;
@@ -312,6 +374,7 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
             return false;
         }
         arena_reset(&worker->tile, mark);
+        node->error_m = fmax(node->error_m, picture_m);
         node->estimated_bytes = result->cost_bytes;
         const double ratio = (double)bytes->size / tile_bytes;
         if (ratio <= 1) {

@@ -3,10 +3,7 @@
 
 #include <stdlib.h>
 
-/* Seen from 35 degrees above the horizon: a roof's share of its area, and the
- * mean over all directions of a wall's. */
-static const double ROOF_SEEN = 0.57;
-static const double WALL_SEEN = 0.26;
+#include "tiler/sight.h"
 
 /* From one version of a figure (or nothing) to a finer one. */
 struct gain {
@@ -15,21 +12,6 @@ struct gain {
     uint32_t figure;
     uint32_t piece;
 };
-
-static double seen_m2(const struct piece *piece)
-{
-    double sum = 0;
-    for (uint32_t i = 0; i < piece->triangle_count; i++) {
-        const uint32_t *corners = piece->corners + 3 * (size_t)i;
-        const struct vec3 a = piece->points[corners[0]];
-        const struct vec3 normal = vec3_scale(vec3_cross(vec3_sub(piece->points[corners[1]], a),
-                                                         vec3_sub(piece->points[corners[2]], a)),
-                                              0.5);
-        const double aside = sqrt(normal.x * normal.x + normal.y * normal.y);
-        sum += ROOF_SEEN * fmax(0, normal.z) + WALL_SEEN * aside;
-    }
-    return sum;
-}
 
 /* How much of what is seen is wrong. A small error already turns faces and moves
  * edges, so this rises at once. */
@@ -47,10 +29,14 @@ struct version {
 
 static struct version version_of(const struct figure *figure, uint32_t piece, double texel_m)
 {
+    const struct piece *full = &figure->pieces[0];
+    const double seen_m2 = sight_area_m2(full);
+    const double flat_m2 = sight_slopes_m2(full) - sight_slopes_m2(&figure->pieces[piece]);
+    const double flat = seen_m2 > 0 ? fmax(0, flat_m2) / seen_m2 : 0;
     return (struct version){
         .bytes =
             (double)figure_row_bytes(figure) + (double)piece_bytes(&figure->pieces[piece], texel_m),
-        .wrong = wrong_share(figure, figure->pieces[piece].error_m),
+        .wrong = fmax(flat, wrong_share(figure, figure->pieces[piece].error_m)),
         .finer = piece,
     };
 }
@@ -67,7 +53,7 @@ static struct version version_without(const struct figure *figure, double error_
 static size_t list_gains(const struct figure *figure, uint32_t index, struct version now,
                          double texel_m, struct gain *out)
 {
-    const double seen = now.finer == 0 ? 0 : seen_m2(&figure->pieces[0]);
+    const double seen = now.finer == 0 ? 0 : sight_area_m2(&figure->pieces[0]);
     size_t count = 0;
     while (now.finer > 0) {
         struct gain best = {.area_per_byte = 0};

@@ -598,6 +598,23 @@ void merge_pieces(const struct merge *m, uint32_t *out_pieces)
     }
 }
 
+void merge_errors(const struct merge *m, double *out_errors_m, bool *out_is_lost)
+{
+    for (uint32_t i = 0; i < m->figure_count; i++) {
+        const struct member *member = &m->members[i];
+        const struct member *root = &m->members[merge_root(m, i)];
+        const struct figure *f = &m->figures[i];
+        const bool is_flat =
+            member->mass_count > 0 && mass_is_flat(&m->masses[member->first_mass].mass.shape);
+        out_is_lost[i] = member->is_dropped || root->drawn_count == 0;
+        if (out_is_lost[i] || (member->is_massed && is_flat)) {
+            out_errors_m[i] = f->dropped_error_m;
+        } else {
+            out_errors_m[i] = member->is_massed ? root->error_m : f->pieces[member->piece].error_m;
+        }
+    }
+}
+
 /* ---- opening ---- */
 
 static struct vec2 to_plan(const struct member *member, struct vec2 point)

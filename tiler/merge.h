@@ -35,7 +35,7 @@
 #include "tiler/piece.h"
 
 /* A group is at most so many times as wide as the tile's error: with the default
- * factor of 8, 48 pixels where a viewer goes on to the tile's children. */
+ * factor of 2, 192 pixels where a viewer goes on to the tile's children. */
 #define MERGE_EXTENT_PER_ERROR 24
 
 struct merge;
@@ -83,6 +83,11 @@ uint64_t merge_cost_bytes(const struct merge *merge);
 /* Of every figure the piece that is shown, or KEEP_NONE: left out, or drawn as
  * its masses. */
 void merge_pieces(const struct merge *merge, uint32_t *out_pieces);
+
+/* Of every figure how wrong it is as it is shown; ground that is joined has the
+ * mean colour of several and counts as left out. `out_is_lost`: nothing of it is
+ * left. */
+void merge_errors(const struct merge *merge, double *out_errors_m, bool *out_is_lost);
 
 /* What the tile shows now. Memory: *out lives in `tile`; scratch is marked and
  * reset. */

@@ -396,7 +396,11 @@ bool partition_run(struct run *run, struct err *err)
     qsort(entries, count, sizeof entries[0], compare_entries);
     const struct lattice_cell root = lattice_common(entries[0].key, entries[count - 1].key);
     uint32_t root_node;
-    if (!divide(run, root, (struct range){0, (uint32_t)count}, &root_node, err)) {
+    const struct range all = {0, (uint32_t)count};
+    /* A city that fits into one tile is one: nothing coarser would be worth it. */
+    const bool is_one = range_bytes(run, all) <= run->options->tile_bytes;
+    if (is_one ? !add_leaves(run, root, all, false, &root_node, err)
+               : !divide(run, root, all, &root_node, err)) {
         return false;
     }
     assert(root_node == run_node_count(run) - 1);

@@ -29,6 +29,7 @@
 #include "tiler/lattice.h"
 #include "tiler/options.h"
 #include "tiler/publish.h"
+#include "tiler/sight.h"
 #include "tiler/spool.h"
 
 struct run_source {
@@ -100,8 +101,10 @@ struct run_node {
      * parent instead, and it is gone after build. */
     bool is_passed;
     uint64_t content_bytes;
-    struct obb box_tile_m; /* of its own and its children's contents */
-    double error_m;        /* what it shows against full detail, before the factor */
+    struct obb box_tile_m;  /* of its own and its children's contents */
+    double error_m;         /* what it shows against full detail, before the factor; more where
+                               the picture asks for it: sight.h */
+    struct sight_lost lost; /* of all that it stands for */
     uint32_t shown_count;
     uint32_t triangle_count;
     uint64_t figures_offset; /* in the figures spool; what its parent may show */

@@ -140,6 +140,21 @@ static void partition_run__does_not_move_what_did_not_change(void)
     stop(&after);
 }
 
+static void partition_run__makes_one_tile_of_what_fits_into_one(void)
+{
+    struct run run;
+    start(&run);
+    add_city(&run, 114.05, 22.54, 2 * LEAF_BYTES / 700);
+    divide(&run);
+    CHECK_EQ(run_node_count(&run), 1);
+    stop(&run);
+    start(&run);
+    add_city(&run, 114.05, 22.54, 2 * LEAF_BYTES / 700 + 1);
+    divide(&run);
+    CHECK(run_node_count(&run) > 2);
+    stop(&run);
+}
+
 /* No two quarters that follow each other would fit into one leaf. */
 static void partition_run__joins_light_quarters(void)
 {
@@ -247,6 +262,7 @@ static void partition_run__gives_a_split_feature_a_tree_of_its_own(void)
 CHECK_MAIN(CHECK_TEST(partition_run__puts_each_feature_into_one_leaf),
            CHECK_TEST(partition_run__knows_the_antimeridian),
            CHECK_TEST(partition_run__does_not_move_what_did_not_change),
+           CHECK_TEST(partition_run__makes_one_tile_of_what_fits_into_one),
            CHECK_TEST(partition_run__joins_light_quarters),
            CHECK_TEST(partition_run__joins_light_quarters),
            CHECK_TEST(partition_run__gives_wide_features_a_leaf_of_their_own),
