@@ -41,7 +41,8 @@
  *     xAL address                   address = {"CountryName":...} as JSON; several: an array
  *     gml:name                      name
  *     of a boundary surface, opening or traffic area: class, function, usage,
- *     surfaceMaterial and generic attributes, as text, each different value once
+ *     surfaceMaterial and generic attributes, as text, each different value once; not
+ *     handed down to parts
  *                                   WallSurface.function = "1000; 1010"
  *
  * "12" and "1.5" become numbers, "012" and what has a codeSpace stays text.

@@ -107,7 +107,8 @@ static bool read_inherited(struct citygml *reader, uint32_t index, struct arena 
     int ancestors = 0;
     for (uint32_t at = object_at(reader, index)->parent;
          at != CITYGML_NONE && ancestors < ANCESTORS_MAX; at = object_at(reader, at)->parent) {
-        if (!citygml_value_finish(reader, at, feature, &all[ancestors], &counts[ancestors], err)) {
+        if (!citygml_value_finish(reader, at, false, feature, &all[ancestors], &counts[ancestors],
+                                  err)) {
             return false;
         }
         total += counts[ancestors++];
@@ -186,7 +187,8 @@ static bool read_object(struct citygml *reader, uint32_t index, struct arena *fe
     struct feature_attribute *attributes = NULL;
     if (!citygml_copy(object->kind, feature, &out->kind, err) ||
         !citygml_copy(object->name, feature, &out->name, err) ||
-        !citygml_value_finish(reader, index, feature, &attributes, &out->attribute_count, err)) {
+        !citygml_value_finish(reader, index, true, feature, &attributes, &out->attribute_count,
+                              err)) {
         return false;
     }
     out->attributes = attributes;

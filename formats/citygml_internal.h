@@ -422,8 +422,9 @@ void citygml_address_end(struct citygml_scan *scan, struct citygml_frame *frame)
 void citygml_value_pair(struct citygml_scan *scan, uint32_t first_value, uint32_t group,
                         struct text container);
 
-/* The attributes of one object, each key once. */
-ERR_CHECKED bool citygml_value_finish(struct citygml *reader, uint32_t object,
+/* The attributes of one object, each key once; with what its surfaces say, or
+ * without, for the objects below it. */
+ERR_CHECKED bool citygml_value_finish(struct citygml *reader, uint32_t object, bool has_surfaces,
                                       struct arena *feature, struct feature_attribute **out,
                                       size_t *out_count, struct err *err);
 

@@ -522,8 +522,9 @@ static bool number_group(const struct keys *keys, const struct own *own, uint32_
     return true;
 }
 
-bool citygml_value_finish(struct citygml *reader, uint32_t object, struct arena *feature,
-                          struct feature_attribute **out, size_t *out_count, struct err *err)
+bool citygml_value_finish(struct citygml *reader, uint32_t object, bool has_surfaces,
+                          struct arena *feature, struct feature_attribute **out, size_t *out_count,
+                          struct err *err)
 {
     struct citygml_member *member = &reader->member;
     if (!order_values(member, err)) {
@@ -549,6 +550,9 @@ bool citygml_value_finish(struct citygml *reader, uint32_t object, struct arena 
     for (uint32_t i = 0; i < own.count; i++) {
         const struct citygml_value *value = own_at(&own, i);
         struct feature_attribute attribute = value->attribute;
+        if (value->is_surface && !has_surfaces) {
+            continue;
+        }
         if (value->group != 0 && value->group != group &&
             !number_group(&keys, &own, i, feature, &round, err)) {
             return false;
