@@ -91,6 +91,7 @@ void ogc_conformance(struct visit *visit)
         "http://www.opengis.net/spec/cql2/1.0/conf/basic-cql2",
         "http://www.opengis.net/spec/cql2/1.0/conf/advanced-comparison-operators",
         "http://www.opengis.net/spec/cql2/1.0/conf/basic-spatial-functions",
+        "http://www.opengis.net/spec/cql2/1.0/conf/property-property",
         "https://www.opengis.net/spec/ogcapi-geovolumes-1/1.0/conf/core",
         "https://www.opengis.net/spec/ogcapi-geovolumes-1/1.0/conf/3d-tiles",
     };

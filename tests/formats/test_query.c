@@ -206,6 +206,13 @@ static void filter__means_what_cql2_says(void)
         {"filter=storeysDerived = false", 100},
         {"filter=420 = population", 1},
         {"filter=use <> 'it''s'", 100},
+        /* property-property: properties and literals on any side */
+        {"filter=population = population", 99},
+        {"filter=id = name", 0},
+        {"filter=500 <= population", 49},
+        {"filter=5 BETWEEN 1 AND population", 98},
+        {"filter='office' IN (id, use)", 50},
+        {"filter=population BETWEEN population AND 500", 50},
         {"filter=S_INTERSECTS(geometry, BBOX(114,22,115,23))", 100},
         {"filter=NOT S_INTERSECTS(POLYGON((0 0, 1 0, 1 1, 0 0)), geometry)", 100},
     };
