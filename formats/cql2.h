@@ -3,8 +3,8 @@
 #define FORMATS_CQL2_H
 
 /*
- * cql2.h - filters in the Common Query Language: text to a condition in SQL
- * with bound parameters.
+ * cql2.h - filters in the Common Query Language: text or JSON to a condition in
+ * SQL with bound parameters.
  *
  *     storeys >= 10 AND (class = 'Building' OR name LIKE '福田%')
  *     measuredHeight BETWEEN 20 AND 40 AND use IN ('office','school')
@@ -13,7 +13,7 @@
  * No byte of the filter reaches the SQL text: names become quoted columns that
  * exist, values become parameters, geometries numbers.
  *
- * Source   OGC CQL2 (21-065r2), conformance classes cql2-text, basic-cql2,
+ * Source   OGC CQL2 (21-065r2), conformance classes cql2-text, cql2-json, basic-cql2,
  *          advanced-comparison-operators (LIKE, BETWEEN, IN), CASEI for ASCII,
  *          basic-spatial-functions (S_INTERSECTS with points, boxes, polygons),
  *          property-property
@@ -40,6 +40,15 @@ struct cql2 {
  *          each with line 1 and the column
  */
 ERR_CHECKED bool cql2_read_text(struct text filter, const struct geopackage *columns, bool is_yx,
+                                struct arena *request, struct cql2 *out, struct err *err);
+
+/*
+ * The same as JSON: {"op": "and", "args": [{"op": ">", "args": [{"property":
+ * "storeys"}, 10]}, ...]}, class cql2-json. It is said again as text and then read.
+ *
+ * Errors   of cql2_read_text(), without its column; of JSON, with theirs
+ */
+ERR_CHECKED bool cql2_read_json(struct text filter, const struct geopackage *columns, bool is_yx,
                                 struct arena *request, struct cql2 *out, struct err *err);
 
 #endif

@@ -250,8 +250,8 @@ static bool set_filter_crs(struct setting *s, struct err *err)
 
 static bool set_filter_lang(struct setting *s, struct err *err)
 {
-    return text_is(s->value, "cql2-text") ||
-           err_set(err, ERR_UNSUPPORTED, "only cql2-text is served");
+    return text_is(s->value, "cql2-text") || text_is(s->value, "cql2-json") ||
+           err_set(err, ERR_UNSUPPORTED, "cql2-text or cql2-json should stand here");
 }
 
 static bool set_filter(struct setting *s, struct err *err)

@@ -26,7 +26,8 @@
  *   parent, class  all       comma-separated. A flood without class takes buildings
  *                            only, and of those no parts whose building it has
  *   {attribute}    all       equals that value
- *   filter         all       CQL2 text; filter-lang=cql2-text, filter-crs as crs
+ *   filter         all       CQL2, text or JSON (which begins with a brace); filter-lang=
+ *                            cql2-text|cql2-json, filter-crs as crs
  *   q              all       words in ids, names and addresses (search)
  *   tile           all       features below that tile
  *   group          all       members of that parent or merged group, and theirs

@@ -18,7 +18,12 @@ static bool meets_filter(void *meeter, uint32_t row, uint32_t number)
 static bool prepare_filter(struct query_asking *a, struct cql2 *out)
 {
     const bool is_yx = query_crs_is_yx(a->query->filter_crs);
-    if (!cql2_read_text(a->query->filter, a->attributes, is_yx, a->request, out, a->err)) {
+    const struct text filter = a->query->filter;
+    /* No text begins with a brace, and all JSON does. */
+    const bool ok = filter.data[0] == '{'
+                        ? cql2_read_json(filter, a->attributes, is_yx, a->request, out, a->err)
+                        : cql2_read_text(filter, a->attributes, is_yx, a->request, out, a->err);
+    if (!ok) {
         return query_name_error((struct text){"filter", 6}, a->err);
     }
     a->filter_grids = arena_array(a->request, struct plan_grid *, out->area_count + 1);

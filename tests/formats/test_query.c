@@ -206,6 +206,33 @@ static void filter__means_what_cql2_says(void)
         {"filter=storeysDerived = false", 100},
         {"filter=420 = population", 1},
         {"filter=use <> 'it''s'", 100},
+        /* cql2-json */
+        {"filter={\"op\":\"=\",\"args\":[{\"property\":\"population\"},420]}", 1},
+        {"filter={\"op\":\"and\",\"args\":[{\"op\":\"isNull\",\"args\":[{\"property\":"
+         "\"population\"}]},"
+         "{\"op\":\"=\",\"args\":[{\"property\":\"use\"},\"office\"]}]}",
+         1},
+        {"filter={\"op\":\"or\",\"args\":[{\"op\":\"=\",\"args\":[{\"property\":\"id\"},\"b1\"]},"
+         "false]}",
+         1},
+        {"filter={\"op\":\"not\",\"args\":[{\"op\":\"between\",\"args\":[{\"property\":"
+         "\"population\"},10,980]}]}",
+         2},
+        {"filter={\"op\":\"in\",\"args\":[{\"property\":\"id\"},[\"b1\",\"b2\"]]}", 2},
+        {"filter={\"op\":\"like\",\"args\":[{\"op\":\"casei\",\"args\":[{\"property\":\"name\"}]},"
+         "{\"op\":\"casei\",\"args\":[\"TOWER%\"]}]}",
+         50},
+        {"filter={\"op\":\"<>\",\"args\":[{\"property\":\"use\"},\"it's\"]}", 100},
+        {"filter={\"op\":\"s_intersects\",\"args\":[{\"property\":\"geometry\"},{\"bbox\":[114,22,"
+         "115,23]}]}",
+         100},
+        {"filter={\"op\":\"s_intersects\",\"args\":[{\"property\":\"geometry\"},{\"type\":"
+         "\"Polygon\","
+         "\"coordinates\":[[[114,22],[115,22],[115,23],[114,23],[114,22]]]}]}",
+         100},
+        {"filter={\"op\":\"s_intersects\",\"args\":[{\"type\":\"Point\",\"coordinates\":[0,0]},"
+         "{\"property\":\"geometry\"}]}",
+         0},
         /* property-property: properties and literals on any side */
         {"filter=population = population", 99},
         {"filter=id = name", 0},
@@ -222,6 +249,42 @@ static void filter__means_what_cql2_says(void)
         if (result.matched_count != cases[i].count) {
             fail_msg("%s: %llu, not %llu", cases[i].filter,
                      (unsigned long long)result.matched_count, (unsigned long long)cases[i].count);
+        }
+    }
+}
+
+static void filter__as_json_says_what_is_wrong(void)
+{
+    static const struct {
+        const char *filter;
+        enum err_code code;
+        uint32_t column;
+    } cases[] = {
+        {"{\"op\":\"=\"}", ERR_SYNTAX, 1},
+        {"{\"op\":\"=\",\"args\":[1]}", ERR_SYNTAX, 18},
+        {"{\"op\":\"=\",\"args\":[1,null]}", ERR_SYNTAX, 21},
+        {"{\"op\":\"s_within\",\"args\":[1,2]}", ERR_UNSUPPORTED, 1},
+        {"{\"op\":\"in\",\"args\":[1,2]}", ERR_UNSUPPORTED, 1},
+        {"{\"op\":\"in\",\"args\":[1,[]]}", ERR_SYNTAX, 1},
+        {"{\"op\":\"=\",\"args\":[{\"property\":\"nothing\"},1]}", ERR_SCHEMA, 1},
+        {"{\"op\":\"=\",\"args\":[{\"what\":1},1]}", ERR_SYNTAX, 19},
+        {"{\"op\":\"s_intersects\",\"args\":[{\"property\":\"geometry\"},{\"type\":\"Polygon\","
+         "\"coordinates\":[[[\"a\",1]]]}]}",
+         ERR_SYNTAX, 89},
+        {"{\"op\":\"s_intersects\",\"args\":[{\"property\":\"geometry\"},{\"type\":\"Circle\"}]}",
+         ERR_UNSUPPORTED, 54},
+        {"{\"op\":\"=\",\"args\":[1,1]", ERR_SYNTAX, 0},
+        {"{\"property\":\"use\\\" OR 1=1 --\"}", ERR_SCHEMA, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cql2 ignored;
+        struct err err;
+        CHECK_FAILS(cql2_read_json(text_of(cases[i].filter), city.target.attributes, false,
+                                   &city.request, &ignored, &err),
+                    &err, cases[i].code);
+        CHECK(err.column > 0); /* one without is the package's fault */
+        if (cases[i].column != 0 && err.column != cases[i].column) {
+            fail_msg("%s: column %u, not %u", cases[i].filter, err.column, cases[i].column);
         }
     }
 }
@@ -404,7 +467,7 @@ static void parameters__that_are_wrong_are_named(void)
     REFUSE(QUERY_ITEMS, ERR_SCHEMA, "limit: at least", "limit=0");
     REFUSE(QUERY_ITEMS, ERR_SYNTAX, "limit: '-1' is no count", "limit=-1");
     REFUSE(QUERY_ITEMS, ERR_UNSUPPORTED, "crs: 'EPSG:28992'", "crs=EPSG:28992");
-    REFUSE(QUERY_ITEMS, ERR_UNSUPPORTED, "filter-lang:", "filter-lang=cql2-json");
+    REFUSE(QUERY_ITEMS, ERR_UNSUPPORTED, "filter-lang:", "filter-lang=ecql");
     REFUSE(QUERY_ITEMS, ERR_UNSUPPORTED, "f: json, attributes, ids should", "f=style");
     REFUSE(QUERY_ITEMS, ERR_SCHEMA, "sortby: no property", "sortby=nothing");
     REFUSE(QUERY_ITEMS, ERR_SCHEMA, "properties: no property", "properties=id,nothing");
@@ -689,6 +752,7 @@ int main(void)
         CHECK_TEST(items__are_found_by_attributes_and_names),
         CHECK_TEST(filter__means_what_cql2_says),
         CHECK_TEST(filter__says_where_it_is_wrong),
+        CHECK_TEST(filter__as_json_says_what_is_wrong),
         CHECK_TEST(position__finds_what_stands_there),
         CHECK_TEST(radius__measures_to_the_outline),
         CHECK_TEST(nearest__takes_conditions_into_account),

@@ -27,6 +27,11 @@ static void answer(const struct query *query, struct query_city *city)
     buf_init(&out, 1 << 22);
     assert(query_print(query, &city->target, &result, &links, &city->request, &out, &err));
     assert(buf_finish(&out, &err));
+    if (query->format == QUERY_BITSET) {
+        assert(out.size == (CITY_COUNT + 7) / 8);
+        buf_release(&out);
+        return;
+    }
     json_init(&json, buf_span(&out), NULL);
     assert(json_skip(&json, &err) && json_end(&json, &err));
     buf_release(&out);
