@@ -359,9 +359,6 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
             return false;
         }
         content.error_m = fmax(result->error_m, g->error_m);
-            fprintf(stderr, "%s certified %.2f picture %.2f children %.2f bytes<=%.0f\n",
-                    node->parent == RUN_NO_NODE ? "ROOT" : "", content.error_m, picture_m,
-                    g->error_m, tile_bytes);
         if (attempt == 0 && node->parent != RUN_NO_NODE &&
             fmax(content.error_m, picture_m) < ERROR_GROWTH * g->error_m) {
             node->is_passed = true;
