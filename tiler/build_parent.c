@@ -260,8 +260,8 @@ static bool open_merge(const struct run *run, const struct run_node *node, const
                      &worker->scratch, pieces, err)) {
         return false;
     }
-    return merge_open_kept(g->figures, g->count, pieces, origin, texel_per_error, &worker->tile,
-                           out, err);
+    return merge_open_kept(g->figures, g->count, pieces, error_m, origin, texel_per_error,
+                           &worker->tile, out, err);
 }
 
 /* The node is no tile, and its parent begins with what it gathered. */

@@ -682,11 +682,14 @@ static uint32_t kind_of(struct merge *m, uint32_t figure)
     return figure;
 }
 
-static bool open_member(struct merge *m, uint32_t figure, struct err *err)
+/* Shown as that piece, until the tile errs by at least that much. */
+static bool open_member(struct merge *m, uint32_t figure, uint32_t piece, double until_m,
+                        struct err *err)
 {
     struct member *member = &m->members[figure];
     const struct figure *f = &m->figures[figure];
     *member = (struct member){
+        .piece = piece,
         .kind = kind_of(m, figure),
         .is_building = is_building(f->class_name),
         .root = figure,
@@ -720,31 +723,20 @@ static bool open_member(struct merge *m, uint32_t figure, struct err *err)
         return true;
     }
     m->has_images = m->has_images || f->pieces[0].image_texels > 0;
-    m->error_m = larger(m->error_m, f->pieces[0].error_m);
-    const struct step drop = {.key_m = f->dropped_error_m, .kind = STEP_DROP, .one = figure};
-    const struct step offer = {.key_m = offered_m, .kind = STEP_OFFER, .one = figure};
-    const struct step next = {
-        .key_m = f->piece_count > 1 ? f->pieces[1].error_m : 0, .kind = STEP_SWITCH, .one = figure};
-    return push(m, drop, err) && (f->mass_count == 0 || push(m, offer, err)) &&
-           (f->piece_count == 1 || push(m, next, err));
-}
-
-/* It takes no steps, and nothing is joined with it. */
-static void keep_member(struct merge *m, uint32_t figure, uint32_t piece)
-{
-    const struct figure *f = &m->figures[figure];
     assert(piece < f->piece_count);
-    m->members[figure] = (struct member){
-        .piece = piece,
-        .kind = figure,
-        .root = figure,
-        .first_mass = m->mass_count,
-        .figure_count = 1,
-        .drawn_count = 1,
-        .row_bytes = figure_row_bytes(f),
-    };
-    m->has_images = m->has_images || f->pieces[piece].image_texels > 0;
     m->error_m = larger(m->error_m, f->pieces[piece].error_m);
+    const bool is_last = piece + 1 == f->piece_count;
+    const struct step drop = {
+        .key_m = larger(until_m, f->dropped_error_m), .kind = STEP_DROP, .one = figure};
+    const struct step offer = {
+        .key_m = larger(until_m, offered_m), .kind = STEP_OFFER, .one = figure};
+    const struct step next = {
+        .key_m = is_last ? 0 : larger(until_m, f->pieces[piece + 1].error_m),
+        .kind = STEP_SWITCH,
+        .one = figure,
+    };
+    return push(m, drop, err) && (f->mass_count == 0 || push(m, offer, err)) &&
+           (is_last || push(m, next, err));
 }
 
 static bool open_grid(struct merge *m, struct err *err)
@@ -778,8 +770,8 @@ static bool open_grid(struct merge *m, struct err *err)
 }
 
 bool merge_open_kept(const struct figure *figures, size_t figure_count, const uint32_t *kept,
-                     struct vec3 origin_ecef_m, double texel_per_error, struct arena *tile,
-                     struct merge **out, struct err *err)
+                     double until_m, struct vec3 origin_ecef_m, double texel_per_error,
+                     struct arena *tile, struct merge **out, struct err *err)
 {
     struct merge *m = arena_array(tile, struct merge, 1);
     if (m == NULL) {
@@ -807,9 +799,8 @@ bool merge_open_kept(const struct figure *figures, size_t figure_count, const ui
         return arena_full(tile, err);
     }
     for (uint32_t i = 0; i < m->figure_count; i++) {
-        if (kept != NULL && kept[i] != KEEP_NONE) {
-            keep_member(m, i, kept[i]);
-        } else if (!open_member(m, i, err)) {
+        const bool is_kept = kept != NULL && kept[i] != KEEP_NONE;
+        if (!open_member(m, i, is_kept ? kept[i] : 0, is_kept ? until_m : 0, err)) {
             return false;
         }
     }
@@ -831,6 +822,6 @@ bool merge_open_kept(const struct figure *figures, size_t figure_count, const ui
 bool merge_open(const struct figure *figures, size_t figure_count, struct vec3 origin_ecef_m,
                 double texel_per_error, struct arena *tile, struct merge **out, struct err *err)
 {
-    return merge_open_kept(figures, figure_count, NULL, origin_ecef_m, texel_per_error, tile, out,
-                           err);
+    return merge_open_kept(figures, figure_count, NULL, 0, origin_ecef_m, texel_per_error, tile,
+                           out, err);
 }

@@ -64,10 +64,11 @@ ERR_CHECKED bool merge_open(const struct figure *figures, size_t figure_count,
                             struct vec3 origin_ecef_m, double texel_per_error, struct arena *tile,
                             struct merge **out, struct err *err);
 
-/* The same, but kept[i] is the piece that figure i is shown as whatever comes, or
- * KEEP_NONE (keep.h). Nothing is joined with a figure that is kept. */
+/* The same, but kept[i] is the piece that figure i is shown as, or KEEP_NONE
+ * (keep.h): it takes no steps, and nothing is joined with it, before the tile errs
+ * by until_m. So what is kept never makes the others err by much more. */
 ERR_CHECKED bool merge_open_kept(const struct figure *figures, size_t figure_count,
-                                 const uint32_t *kept, struct vec3 origin_ecef_m,
+                                 const uint32_t *kept, double until_m, struct vec3 origin_ecef_m,
                                  double texel_per_error, struct arena *tile, struct merge **out,
                                  struct err *err);
 

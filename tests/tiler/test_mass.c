@@ -176,7 +176,7 @@ static void mass_join__keeps_its_word_over_many_parts(void)
 {
     struct arena arena;
     arena_init(&arena, 1 << 24);
-    enum { COUNT = 144 };
+    enum { COUNT = 96 };
     struct mass_prism parts[COUNT];
     struct mass masses[COUNT];
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -188,7 +188,7 @@ static void mass_join__keeps_its_word_over_many_parts(void)
     for (uint32_t i = 1; i < COUNT; i++) {
         all = join(&all, &masses[i], &arena);
         CHECK(all.part_count <= MASS_PARTS_MAX);
-        if (i % 12 == 11) {
+        if (i % 48 == 47) {
             CHECK(all.shape.error_m >= sampled_m(&all.shape, parts, i + 1) - 1e-9);
         }
     }
@@ -230,7 +230,7 @@ static void mass_join__leaves_low_things_beside_high_ones(void)
 static void mass_join__keeps_its_word_in_any_order(void)
 {
     enum { COUNT = 12 };
-    for (int round = 0; round < 40; round++) {
+    for (int round = 0; round < 10; round++) {
         struct arena arena;
         arena_init(&arena, 1 << 22);
         struct mass_prism parts[COUNT];
