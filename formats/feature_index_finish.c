@@ -16,33 +16,49 @@ enum { PIECE_BYTES = 1 << 20, COPY_BYTES = 80 * 4096 };
 
 /* ---- sorting ---- */
 
+enum { DIGIT_BITS = 11, DIGITS = 6, BUCKETS = 1 << DIGIT_BITS };
+
+static size_t digit_of(uint64_t key, int digit)
+{
+    return key >> (digit * DIGIT_BITS) & (BUCKETS - 1);
+}
+
+/* Bits in which some key differs from another: digits that are all alike need no turn. */
+static uint64_t differing_bits(const struct feature_index_key *keys, size_t count)
+{
+    uint64_t differing = 0;
+    for (size_t i = 0; i < count; i++) {
+        differing |= keys[i].key ^ keys[0].key;
+    }
+    return differing;
+}
+
 void feature_index_sort(struct feature_index_key *keys, struct feature_index_key *scratch,
                         size_t count)
 {
-    enum { DIGIT_BITS = 11, DIGITS = 6, BUCKETS = 1 << DIGIT_BITS };
     static_assert(DIGIT_BITS * DIGITS >= 64, "the digits make up the key");
+    const uint64_t differing = differing_bits(keys, count);
     struct feature_index_key *from = keys;
     struct feature_index_key *to = scratch;
     for (int digit = 0; digit < DIGITS; digit++) {
-        const int shift = digit * DIGIT_BITS;
+        if (digit_of(differing, digit) == 0) {
+            continue;
+        }
         size_t starts[BUCKETS + 1] = {0};
         for (size_t i = 0; i < count; i++) {
-            starts[(from[i].key >> shift & (BUCKETS - 1)) + 1]++;
-        }
-        if (count == 0 || starts[(from[0].key >> shift & (BUCKETS - 1)) + 1] == count) {
-            continue; /* all alike */
+            starts[digit_of(from[i].key, digit) + 1]++;
         }
         for (size_t i = 0; i < BUCKETS; i++) {
             starts[i + 1] += starts[i];
         }
         for (size_t i = 0; i < count; i++) {
-            to[starts[from[i].key >> shift & (BUCKETS - 1)]++] = from[i];
+            to[starts[digit_of(from[i].key, digit)]++] = from[i];
         }
         struct feature_index_key *other = from;
         from = to;
         to = other;
     }
-    if (from != keys && count > 0) {
+    if (from != keys) {
         memcpy(keys, from, count * sizeof keys[0]);
     }
 }
