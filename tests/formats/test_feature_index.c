@@ -410,6 +410,50 @@ static void writer__makes_the_tree_that_feature_index_tree_makes(void)
     close_city(&city);
 }
 
+static void tree__rounds_outward_to_the_next_float(void)
+{
+    static const double values[] = {
+        0,     -0.0,   1e-50, -1e-50,    1e-40,      -1e-40,         0.1,  -0.1, 1, -1,
+        1e300, -1e300, 16.5,  16777217., -16777217., 123456.7890123, 1e-3, -1e-3};
+    uint8_t tree[4096];
+    CHECK(feature_index_tree_bytes(1) <= sizeof tree);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        const double v = values[i];
+        const struct box3 box = {{v, v, v}, {v, v, v}};
+        feature_index_tree(&box, NULL, 1, tree);
+        for (size_t k = 0; k < 6; k++) {
+            float side;
+            memcpy(&side, tree + k * FEATURE_INDEX_NODE * sizeof side, sizeof side);
+            const float inward = nextafterf(side, k < 3 ? INFINITY : -INFINITY);
+            CHECK(k < 3 ? (double)side <= v : (double)side >= v);
+            CHECK(k < 3 ? (double)inward > v : (double)inward < v);
+        }
+    }
+}
+
+static void sort__orders_keys_of_any_digits(void)
+{
+    enum { COUNT = 3000 };
+    static const uint64_t masks[] = {
+        0, 0x7FF, 0xFFFFFFFFU, UINT64_MAX, (uint64_t)0xFF << 56, 0xF0F000F0F000F0F0U};
+    static struct feature_index_key keys[COUNT];
+    static struct feature_index_key scratch[COUNT];
+    uint64_t state = 7;
+    for (size_t m = 0; m < sizeof masks / sizeof masks[0]; m++) {
+        for (uint32_t i = 0; i < COUNT; i++) {
+            state = state * 6364136223846793005U + 1442695040888963407U;
+            keys[i] = (struct feature_index_key){(state ^ state >> 29) & masks[m], i};
+        }
+        feature_index_sort(keys, scratch, COUNT);
+        for (size_t i = 1; i < COUNT; i++) {
+            CHECK(keys[i - 1].key < keys[i].key ||
+                  (keys[i - 1].key == keys[i].key && keys[i - 1].item < keys[i].item));
+        }
+    }
+    feature_index_sort(keys, scratch, 0);
+    feature_index_sort(keys, scratch, 1);
+}
+
 static void curve__visits_neighbours_one_after_another(void)
 {
     uint32_t at[256][2];
@@ -438,4 +482,6 @@ CHECK_MAIN(CHECK_TEST(index__finds_what_was_written), CHECK_TEST(index__knows_ti
            CHECK_TEST(open__points_at_what_is_wrong),
            CHECK_TEST(writer__writes_the_same_bytes_again),
            CHECK_TEST(writer__makes_the_tree_that_feature_index_tree_makes),
+           CHECK_TEST(tree__rounds_outward_to_the_next_float),
+           CHECK_TEST(sort__orders_keys_of_any_digits),
            CHECK_TEST(curve__visits_neighbours_one_after_another))

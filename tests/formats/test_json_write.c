@@ -112,8 +112,28 @@ static void json_write_text__takes_no_bytes_at_all(void)
     buf_release(&out);
 }
 
+/* Every byte at every place of texts of every small size: eight are looked at at once. */
+static void json_text_is_plain__knows_every_byte_at_every_place(void)
+{
+    char text[32];
+    for (size_t size = 0; size <= 25; size++) {
+        memset(text, 'a', sizeof text);
+        text[size] = '"'; /* behind the end */
+        CHECK(json_text_is_plain((struct text){text, size}));
+        for (size_t place = 0; place < size; place++) {
+            for (int byte = 0; byte < 256; byte++) {
+                text[place] = (char)byte;
+                const bool is_plain = byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+                CHECK_EQ(json_text_is_plain((struct text){text, size}), is_plain);
+            }
+            text[place] = ' ';
+        }
+    }
+}
+
 CHECK_MAIN(CHECK_TEST(json_write_double__prints_as_ecmascript_does),
            CHECK_TEST(json_write_double__reads_back_as_the_same_double),
            CHECK_TEST(json_write_float__is_as_short_as_a_float_allows),
            CHECK_TEST(json_write_text__escapes_and_mends),
-           CHECK_TEST(json_write_text__takes_no_bytes_at_all))
+           CHECK_TEST(json_write_text__takes_no_bytes_at_all),
+           CHECK_TEST(json_text_is_plain__knows_every_byte_at_every_place))
