@@ -10,6 +10,8 @@
  * merged stays merged; then so much lighter than by the last try's measure. */
 static const double BUDGET_FIRST = 1.1;
 static const double BUDGET_AGAIN = 0.98;
+/* A part of a feature is never held to less. */
+static const double PART_SHARE = 0.75;
 enum { BUDGET_TRIES = 5 };
 
 /* Where no tile was written that would tell. */
@@ -81,6 +83,24 @@ static bool gather_children(struct run *run, const struct run_node *node,
     return true;
 }
 
+/* Of the tiles that hang from a node. Depth is that of the lattice. */
+static uint64_t bytes_below(const struct run *run, uint32_t first)
+{
+    const struct run_node *nodes = run_nodes(run);
+    uint64_t bytes = 0;
+    for (uint32_t c = first; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
+        bytes +=
+            nodes[c].is_passed ? bytes_below(run, nodes[c].first_child) : nodes[c].content_bytes;
+    }
+    return bytes;
+}
+
+static double budget_bytes(const struct run *run, const struct run_node *node)
+{
+    const double below = (double)bytes_below(run, node->first_child);
+    return fmin((double)run->options->tile_bytes, BYTES_SHARE * below);
+}
+
 /* The parts of a split feature become one. */
 static bool rejoin_children(const struct run *run, const struct run_node *node,
                             struct jobs_worker *worker, struct gathered *g, struct err *err)
@@ -96,7 +116,7 @@ static bool rejoin_children(const struct run *run, const struct run_node *node,
         .parts = g->figures,
         .part_count = g->count,
         .depth = node->part_depth,
-        .budget_bytes = run->options->tile_bytes,
+        .budget_bytes = (uint64_t)budget_bytes(run, node), /* what the merge will hold it to */
         /* Children that are no tiles weigh nothing. */
         .bytes_per_triangle =
             bytes == 0 ? BYTES_PER_TRIANGLE : (double)bytes / (double)triangle_count,
@@ -207,24 +227,6 @@ static bool list_content(struct merge *merge, struct jobs_worker *worker,
             (struct tile_item){item->figure, &item->figure->pieces[item->piece], NULL};
     }
     return true;
-}
-
-/* Of the tiles that hang from a node. Depth is that of the lattice. */
-static uint64_t bytes_below(const struct run *run, uint32_t first)
-{
-    const struct run_node *nodes = run_nodes(run);
-    uint64_t bytes = 0;
-    for (uint32_t c = first; c != RUN_NO_NODE; c = nodes[c].next_sibling) {
-        bytes +=
-            nodes[c].is_passed ? bytes_below(run, nodes[c].first_child) : nodes[c].content_bytes;
-    }
-    return bytes;
-}
-
-static double budget_bytes(const struct run *run, const struct run_node *node)
-{
-    const double below = (double)bytes_below(run, node->first_child);
-    return fmin((double)run->options->tile_bytes, BYTES_SHARE * below);
 }
 
 /* What the tile shows within the budget: with the least error first; then a
@@ -345,6 +347,9 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
     if (may_pass && tile_bytes < LEAST_SHARE * (double)run->options->tile_bytes) {
         return pass_on(node, g, worker, result, err);
     }
+    /* A part is never left out: rejoin.h says that its last version costs half. */
+    const double least = node->is_part ? PART_SHARE * tile_bytes : 0;
+    budget = fmax(budget, least);
     for (int attempt = 0; attempt < BUDGET_TRIES; attempt++) {
         struct build_content content = {0};
         struct merge *merge;
@@ -377,7 +382,7 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
         if (ratio <= 1) {
             break;
         }
-        budget = BUDGET_AGAIN * (double)result->cost_bytes / ratio;
+        budget = fmax(least, BUDGET_AGAIN * (double)result->cost_bytes / ratio);
     }
     return true;
 }

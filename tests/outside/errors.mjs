@@ -429,6 +429,7 @@ export class Judge {
   tile(tile) {
     const there = new Set();
     const below = new Set(this.leafIds(tile));
+    if (!Object.keys(tile.rows).length) this.add(`${tile.uri}: shows nothing of ${below.size} features`);
     for (const [id, row] of Object.entries(tile.rows)) {
       const isGroup = row.memberCount > 0;
       const members = isGroup ? this.membersOf(id) : [id];
