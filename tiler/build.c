@@ -11,8 +11,10 @@ static bool build_node(struct jobs_worker *worker, void *shared, size_t job, str
     struct run_node *node = &run_nodes(run)[job];
     struct buf bytes;
     buf_init(&bytes, OPTIONS_WORKER_BYTES);
+    const double start_s = spent_clock(build_spent(run, node));
     const bool ok = node->is_leaf ? build_leaf(run, node, worker, &bytes, err)
                                   : build_parent(run, node, worker, &bytes, err);
+    node->spent.all_s = spent_clock(build_spent(run, node)) - start_s;
     buf_release(&bytes);
     return ok;
 }
@@ -22,6 +24,7 @@ static bool take_figures(struct span output, void *shared, size_t job, struct er
 {
     struct run *run = shared;
     struct run_node *node = &run_nodes(run)[job];
+    spent_add(node->is_leaf ? &run->leaves : &run->above, &node->spent);
     if (node->is_leaf && !node->is_part) {
         run->counts.shown += node->shown_count;
     } else if (node->is_part && node->part_depth == 0) {

@@ -18,6 +18,12 @@ struct build_content {
     double error_m;
 };
 
+/* Where the node's time is kept; NULL without --stats. */
+static inline struct spent *build_spent(const struct run *run, struct run_node *node)
+{
+    return run->options->has_stats ? &node->spent : NULL;
+}
+
 /* The content's bytes; box and error of the node: that of what it shows, with
  * the quantization. */
 ERR_CHECKED bool build_tile_write(struct run *run, struct run_node *node,

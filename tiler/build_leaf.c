@@ -34,7 +34,7 @@ static bool read_part(struct run *run, const struct run_node *node, struct jobs_
            figure_read(bytes, &at, &worker->tile, figure, err);
 }
 
-static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_worker *worker,
+static bool read_leaf(struct run *run, struct run_node *node, struct jobs_worker *worker,
                       struct figure *figures, struct record *records, size_t *out_count,
                       struct err *err)
 {
@@ -48,9 +48,9 @@ static bool read_leaf(struct run *run, const struct run_node *node, struct jobs_
             !record_read(bytes, &worker->tile, record, err)) {
             return false;
         }
-        const struct candidate_means means = {&run->report, run->images,
-                                              run->sources[record->source].path,
-                                              piece_texel_m(run->options->error_factor)};
+        const struct candidate_means means = {
+            &run->report, run->images, run->sources[record->source].path,
+            piece_texel_m(run->options->error_factor), build_spent(run, node)};
         if (candidate_chain(record, &means, &worker->tile, &worker->scratch, &figures[count],
                             &lost)) {
             if (!rows_keep_far(record, &run->schema, run->property_of_key, &worker->tile,

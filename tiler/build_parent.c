@@ -102,7 +102,7 @@ static double budget_bytes(const struct run *run, const struct run_node *node)
 }
 
 /* The parts of a split feature become one. */
-static bool rejoin_children(const struct run *run, const struct run_node *node,
+static bool rejoin_children(const struct run *run, struct run_node *node,
                             struct jobs_worker *worker, struct gathered *g, struct err *err)
 {
     uint64_t bytes = 0;
@@ -120,6 +120,7 @@ static bool rejoin_children(const struct run *run, const struct run_node *node,
         /* Children that are no tiles weigh nothing. */
         .bytes_per_triangle =
             bytes == 0 ? BYTES_PER_TRIANGLE : (double)bytes / (double)triangle_count,
+        .spent = build_spent(run, node),
     };
     struct figure joined;
     if (!rejoin_parts(&request, &worker->tile, &worker->scratch, &joined, err)) {
@@ -231,7 +232,7 @@ static bool list_content(struct merge *merge, struct jobs_worker *worker,
 
 /* What the tile shows within the budget: with the least error first; then a
  * little beyond that, for what is seen more. */
-static bool open_merge(const struct run *run, const struct run_node *node, const struct gathered *g,
+static bool open_merge(const struct run *run, struct run_node *node, const struct gathered *g,
                        double budget, struct jobs_worker *worker, struct merge **out,
                        struct err *err)
 {
@@ -241,6 +242,7 @@ static bool open_merge(const struct run *run, const struct run_node *node, const
     if (!merge_open(g->figures, g->count, origin, texel_per_error, &worker->tile, &merge, err)) {
         return false;
     }
+    merge_measure_time(merge, build_spent(run, node));
     *out = merge;
     if (run->options->levels != LEVELS_MEASURED || node->is_part) {
         return true;
@@ -262,8 +264,12 @@ static bool open_merge(const struct run *run, const struct run_node *node, const
                      &worker->scratch, pieces, err)) {
         return false;
     }
-    return merge_open_kept(g->figures, g->count, pieces, error_m, origin, texel_per_error,
-                           &worker->tile, out, err);
+    if (!merge_open_kept(g->figures, g->count, pieces, error_m, origin, texel_per_error,
+                         &worker->tile, out, err)) {
+        return false;
+    }
+    merge_measure_time(*out, build_spent(run, node));
+    return true;
 }
 
 /* The node is no tile, and its parent begins with what it gathered. */

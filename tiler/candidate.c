@@ -44,6 +44,7 @@ struct chain {
     /* What all versions are measured against; opened for the first. */
     const struct deviation_surface *reference;
     struct shade *shade; /* NULL: no pictures */
+    struct spent *spent;
     double dropped_error_m;
     const struct mass *masses; /* of the finest block */
     uint32_t mass_count;
@@ -104,10 +105,14 @@ static bool measure_version(struct chain *chain, const struct shape *full,
     const double tolerance_m =
         fmax(DEVIATION_TOLERANCE_M, DEVIATION_PER_DIAMETER * chain->dropped_error_m);
     struct deviation deviation;
+    const double start_s = spent_clock(chain->spent);
     if ((chain->reference == NULL && !deviation_open(full, tile, &chain->reference, err)) ||
         !deviation_from(chain->reference, shape, tolerance_m, DEVIATION_RELATIVE,
                         DEVIATION_STEPS + full->triangle_count / 4, scratch, &deviation, err)) {
         return false;
+    }
+    if (chain->spent != NULL) {
+        chain->spent->proofs_s += spent_clock(chain->spent) - start_s;
     }
     *out_error_m = deviation.upper_m;
     return true;
@@ -662,13 +667,20 @@ bool candidate_chain(const struct record *record, const struct candidate_means *
         return false;
     }
     const struct box3 box = shape_box(&full);
-    struct chain chain = {.count = 1, .dropped_error_m = shape_diameter_m(&full)};
+    struct chain chain = {
+        .count = 1, .dropped_error_m = shape_diameter_m(&full), .spent = means->spent};
     if (!shade_open(record, &full, means->images, means->source_path, means->texel_per_error, tile,
                     &chain.shade, err) ||
-        !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, &chain.pieces[0], err) ||
-        !leave_out_hidden(&chain, record, &full, means->report, tile, scratch, &seen, err) ||
+        !paint_shape(&chain, record, &full, OF_SOURCE, 0, tile, scratch, &chain.pieces[0], err)) {
+        return false;
+    }
+    const double start_s = spent_clock(chain.spent);
+    if (!leave_out_hidden(&chain, record, &full, means->report, tile, scratch, &seen, err) ||
         !fill_chain(&chain, record, &seen, tile, scratch, err)) {
         return false;
+    }
+    if (chain.spent != NULL) {
+        chain.spent->versions_s += spent_clock(chain.spent) - start_s;
     }
     struct piece *pieces = arena_array(tile, struct piece, chain.count);
     if (pieces == NULL) {

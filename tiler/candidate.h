@@ -32,6 +32,7 @@
 #include "tiler/piece.h"
 #include "tiler/record.h"
 #include "tiler/shape.h"
+#include "tiler/spent.h"
 
 /* What the chain is made with. */
 struct candidate_means {
@@ -39,6 +40,7 @@ struct candidate_means {
     struct images *images;   /* NULL: no pictures */
     const char *source_path; /* of the record's file, for the names of its pictures */
     double texel_per_error;  /* of the run's tiles: see shade_open() */
+    struct spent *spent;     /* gets the time of versions and proofs; NULL: not measured */
 };
 
 /*

@@ -437,8 +437,13 @@ static bool take_pair(struct merge *m, const struct step *step, struct err *err)
     }
     struct err made;
     double least_m;
-    if (!mass_join(&one->mass, &two->mass, PROVE_SHARE * step->key_m + PROVE_M, m->tile, joined,
-                   &least_m, &made)) {
+    const double start_s = spent_clock(m->spent);
+    const bool is_proven = mass_join(&one->mass, &two->mass, PROVE_SHARE * step->key_m + PROVE_M,
+                                     m->tile, joined, &least_m, &made);
+    if (m->spent != NULL) {
+        m->spent->proofs_s += spent_clock(m->spent) - start_s;
+    }
+    if (!is_proven) {
         if (made.code != ERR_GEOMETRY) {
             *err = made;
             return false;
@@ -562,6 +567,11 @@ static bool take(struct merge *m, const struct step *step, struct err *err)
         return take_vanish(m, step);
     }
     return true;
+}
+
+void merge_measure_time(struct merge *merge, struct spent *spent)
+{
+    merge->spent = spent;
 }
 
 bool merge_until(struct merge *m, uint64_t budget_bytes, double least_error_m, struct err *err)

@@ -33,6 +33,7 @@
 #include "tiler/group.h"
 #include "tiler/keep.h"
 #include "tiler/piece.h"
+#include "tiler/spent.h"
 
 /* A group is at most so many times as wide as the tile's error: with the default
  * factor of 2, 192 pixels where a viewer goes on to the tile's children. */
@@ -71,6 +72,9 @@ ERR_CHECKED bool merge_open_kept(const struct figure *figures, size_t figure_cou
                                  const uint32_t *kept, double until_m, struct vec3 origin_ecef_m,
                                  double texel_per_error, struct arena *tile, struct merge **out,
                                  struct err *err);
+
+/* From now on the time of proofs goes to `spent`. NULL: it is not measured. */
+void merge_measure_time(struct merge *merge, struct spent *spent);
 
 /* Takes steps until the tile is estimated to cost at most this, and all that err
  * by less than least_error_m. */

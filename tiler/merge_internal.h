@@ -75,6 +75,7 @@ struct merge {
     struct vec3 origin_ecef_m;
     struct mat4 from_ecef;
     double texel_per_error;
+    struct spent *spent;
     struct member *members; /* one a figure */
     struct member_mass *masses;
     uint32_t mass_count;

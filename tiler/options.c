@@ -68,7 +68,8 @@ static const struct command commands[] = {
      "      --max-loss SHARE      do not replace a package when more of the features failed\n"
      "                            (default 0.01)\n"
      "      --strict              stop at the first feature that cannot be used\n"
-     "      --stats               a table of stages: time, items, bytes\n"
+     "      --stats               a table of stages: time, items, bytes; of the build, what\n"
+     "                            full detail, coarser versions, and proofs of errors cost\n"
      "      --log auto|plain|json|quiet\n"},
     {"info", COMMAND_INFO,
      "Usage: storey info PATH [--json] [--crs CRS]\n"
@@ -453,7 +454,8 @@ static bool read_format(const char *value, struct arena *run, struct options *op
                         struct err *err)
 {
     int choice;
-    if (!read_choice("format", value, "table\0json\0attributes\0ids\0style\0bitset\0", &choice, err)) {
+    if (!read_choice("format", value, "table\0json\0attributes\0ids\0style\0bitset\0", &choice,
+                     err)) {
         return false;
     }
     options->is_table = choice == 0;

@@ -48,7 +48,7 @@ enum { OPTIONS_SSE_MAX = 16 };
 #define OPTIONS_WORKER_BYTES ((size_t)1 << 30)
 #define OPTIONS_IMAGE_BYTES ((size_t)256 << 20)
 /* Of each of two arenas while one feature is cut into parts. */
-#define OPTIONS_DENSE_BYTES ((size_t)5 << 28)
+#define OPTIONS_DENSE_BYTES ((size_t)3 << 30)
 #define OPTIONS_TILE_BYTES ((uint64_t)256 << 10)
 
 /* A parameter of a question: query.h. */

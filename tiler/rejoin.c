@@ -246,9 +246,14 @@ static bool measure(const struct rejoining *r, const struct deviation_surface *r
 {
     const double tolerance_m = fmax(DEVIATION_TOLERANCE_M, DEVIATION_PER_DIAMETER * r->diameter_m);
     struct deviation deviation;
+    struct spent *spent = r->request->spent;
+    const double start_s = spent_clock(spent);
     if (!deviation_from(reference, shape, tolerance_m, DEVIATION_RELATIVE, triangle_count,
                         r->scratch, &deviation, err)) {
         return false;
+    }
+    if (spent != NULL) {
+        spent->proofs_s += spent_clock(spent) - start_s;
     }
     *out_error_m = deviation.upper_m;
     return true;

@@ -23,6 +23,7 @@
  */
 
 #include "tiler/piece.h"
+#include "tiler/spent.h"
 
 struct rejoin_request {
     const struct figure *parts; /* of one feature; the finest piece of each is used */
@@ -30,6 +31,7 @@ struct rejoin_request {
     uint32_t depth; /* of the new part: split.h; 0: it is whole */
     uint64_t budget_bytes;
     double bytes_per_triangle; /* measured on the children's tiles */
+    struct spent *spent;       /* gets the time of proofs; NULL: not measured */
 };
 
 /*

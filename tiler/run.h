@@ -30,6 +30,7 @@
 #include "tiler/options.h"
 #include "tiler/publish.h"
 #include "tiler/sight.h"
+#include "tiler/spent.h"
 #include "tiler/spool.h"
 
 struct run_source {
@@ -113,6 +114,7 @@ struct run_node {
     uint64_t estimated_bytes; /* what its content was taken to cost, before it was written */
     uint64_t groups_offset;   /* in the groups spool; the groups that this tile made: group.h */
     uint64_t groups_bytes;    /* 0: none */
+    struct spent spent;       /* with --stats */
 };
 
 struct run_stage {
@@ -175,6 +177,7 @@ struct run {
 
     struct run_counts counts;
     struct run_stage stages[RUN_STAGE_COUNT];
+    struct spent leaves, above; /* of building them, with --stats */
 };
 
 static inline size_t run_entry_count(const struct run *run)

@@ -404,9 +404,12 @@ static bool split_entry(struct run *run, struct run_entry *entry, struct arena *
         !record_read(bytes, tile, &c.record, err)) {
         return false;
     }
-    const struct candidate_means means = {&run->report, run->images,
-                                          run->sources[c.record.source].path,
-                                          piece_texel_m(run->options->error_factor)};
+    const struct candidate_means means = {
+        .report = &run->report,
+        .images = run->images,
+        .source_path = run->sources[c.record.source].path,
+        .texel_per_error = piece_texel_m(run->options->error_factor),
+    };
     if (!candidate_full(&c.record, &means, tile, scratch, &c.whole, err) ||
         !rows_keep_far(&c.record, &run->schema, run->property_of_key, tile, &c.whole, err)) {
         return false;

@@ -107,6 +107,20 @@ void teller_failed(struct teller *teller, const struct err *err)
     buf_release(&json);
 }
 
+/* Of the build, in seconds of all processors: what full detail costs, what the
+ * levels above it do, and what it takes to prove their errors. */
+static void print_spent(const struct run *run)
+{
+    const struct spent *leaves = &run->leaves;
+    const struct spent *above = &run->above;
+    fprintf(stderr,
+            "  leaves   %9.3f CPU s: %.3f full detail, %.3f coarser versions, %.3f proofs\n",
+            leaves->all_s, leaves->all_s - leaves->versions_s,
+            leaves->versions_s - leaves->proofs_s, leaves->proofs_s);
+    fprintf(stderr, "  above    %9.3f CPU s: %.3f choosing and writing, %.3f proofs\n",
+            above->all_s, above->all_s - above->proofs_s, above->proofs_s);
+}
+
 static void print_stages(const struct run *run)
 {
     double total = 0;
@@ -117,6 +131,7 @@ static void print_stages(const struct run *run)
         fprintf(stderr, "%-10s %9.3f %12llu %14llu\n", stage->name, stage->seconds,
                 (unsigned long long)stage->items, (unsigned long long)stage->bytes);
     }
+    print_spent(run);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     fprintf(stderr, "%-10s %9.3f %12s %11.1f MB peak memory\n", "total", total, "",
@@ -189,7 +204,15 @@ static void print_json(const struct run *run)
                 i == 0 ? "" : ",", stage->name, stage->seconds, (unsigned long long)stage->items,
                 (unsigned long long)stage->bytes);
     }
-    fputs("]}\n", stderr);
+    fputs("]", stderr);
+    if (run->options->has_stats) {
+        fprintf(stderr,
+                ",\"build_cpu_seconds\":{\"leaves\":%.6f,\"versions\":%.6f,"
+                "\"version_proofs\":%.6f,\"above\":%.6f,\"above_proofs\":%.6f}",
+                run->leaves.all_s, run->leaves.versions_s, run->leaves.proofs_s, run->above.all_s,
+                run->above.proofs_s);
+    }
+    fputs("}\n", stderr);
 }
 
 void teller_summary(struct teller *teller, const struct run *run)

@@ -23,6 +23,23 @@ async function testRealFile() {
   });
 }
 
+// Issue of the levels: those above the leaves cost no more than the leaves, proofs named separately.
+async function testShares() {
+  await test("what the levels cost is told, and is less than what is below them", (expect) => {
+    const input = path.join(here, "shares.city.jsonl");
+    run("storey_district", ["--count", "300", "--seed", "3", "-o", input]);
+    const done = tile([input], path.join(here, "shares"), ["--stats", "--log", "json"]);
+    const { build_cpu_seconds: spent } = JSON.parse(done.stderr.trim().split("\n").at(-1));
+    if (!expect(spent, "no build_cpu_seconds")) return "";
+    expect(spent.leaves >= spent.versions && spent.versions >= spent.version_proofs && spent.version_proofs > 0, JSON.stringify(spent));
+    expect(spent.above >= spent.above_proofs && spent.above_proofs > 0, JSON.stringify(spent));
+    expect(spent.above - spent.above_proofs <= spent.leaves, JSON.stringify(spent));
+    const plain = run("storey", ["tile", input, "-o", path.join(here, "shares"), "--log", "json"]);
+    expect(!plain.stderr.includes("build_cpu_seconds"), "told without --stats");
+    return `leaves ${spent.leaves.toFixed(2)} s (${spent.version_proofs.toFixed(2)} s proofs), above ${spent.above.toFixed(2)} s (${spent.above_proofs.toFixed(2)} s proofs)`;
+  });
+}
+
 async function testScale() {
   const peaks = {};
   for (const count of counts) {
@@ -48,6 +65,7 @@ export async function testLimits() {
   fs.rmSync(here, { recursive: true, force: true });
   fs.mkdirSync(here, { recursive: true });
   await testRealFile();
+  await testShares();
   await testScale();
 }
 

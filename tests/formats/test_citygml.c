@@ -396,18 +396,19 @@ static void visit_surfaces(const struct feature *feature, long index)
     "<n:doubleAttribute name=\"slope\"><n:value>" value "</n:value></n:doubleAttribute>"
 
 #define WINDOW "<b:opening><b:Window><b:class>w</b:class></b:Window></b:opening>"
-#define SLOPES                                                                                     \
+#define SLOPES_TO_8                                                                                \
     SLOPE("0")                                                                                     \
-    SLOPE("1") SLOPE("2") SLOPE("3") SLOPE("4") SLOPE("5") SLOPE("6") SLOPE("7") SLOPE("8")        \
-        SLOPE("9") SLOPE("10") SLOPE("11") SLOPE("12") SLOPE("13") SLOPE("14") SLOPE("15")         \
-            SLOPE("16")
+    SLOPE("1") SLOPE("2") SLOPE("3") SLOPE("4") SLOPE("5") SLOPE("6") SLOPE("7") SLOPE("8")
+#define SLOPES_TO_16                                                                               \
+    SLOPE("9")                                                                                     \
+    SLOPE("10") SLOPE("11") SLOPE("12") SLOPE("13") SLOPE("14") SLOPE("15") SLOPE("16")
 #define PLAIN "<b:lod2MultiSurface>" SURFACES(POLYGON("p", SQUARE)) "</b:lod2MultiSurface>"
 #define PART "<b:consistsOfBuildingPart><b:BuildingPart g:id=\"part\"/></b:consistsOfBuildingPart>"
 
 static void citygml__lists_what_surfaces_say(void)
 {
     read_clean(HEAD ENVELOPE MEMBER("<b:Building g:id=\"a\"><b:class>house</b:class>" WALL(
-                   "north", "10", WINDOW) WALL("south", "20", "") WALL("east", "10", SLOPES)
+                   "north", "10", WINDOW) WALL("south", "20", "") WALL("east", "10", SLOPES_TO_8 SLOPES_TO_16)
                                         PLAIN PART "</b:Building>") TAIL,
                2, visit_surfaces);
 }
