@@ -407,9 +407,10 @@ static void visit_surfaces(const struct feature *feature, long index)
 
 static void citygml__lists_what_surfaces_say(void)
 {
-    read_clean(HEAD ENVELOPE MEMBER("<b:Building g:id=\"a\"><b:class>house</b:class>" WALL(
-                   "north", "10", WINDOW) WALL("south", "20", "") WALL("east", "10", SLOPES_TO_8 SLOPES_TO_16)
-                                        PLAIN PART "</b:Building>") TAIL,
+    read_clean(HEAD ENVELOPE MEMBER(
+                   "<b:Building g:id=\"a\"><b:class>house</b:class>" WALL("north", "10", WINDOW)
+                       WALL("south", "20", "") WALL("east", "10", SLOPES_TO_8 SLOPES_TO_16)
+                           PLAIN PART "</b:Building>") TAIL,
                2, visit_surfaces);
 }
 
