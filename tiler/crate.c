@@ -26,8 +26,9 @@ static bool stand_around(const struct shape *full, struct arena *scratch, struct
 }
 
 /* All of the thing is in the box; and no point of the box is farther from the
- * thing than its corners are from the thing's point nearest to its middle. */
-static double error_of(const struct shape *full, const struct mass_prism *box)
+ * thing than its corners are from the thing's point nearest to its middle. Floors
+ * are none of it, as in deviation.h. */
+static double error_of(const struct shape *full, const bool *is_floor, const struct mass_prism *box)
 {
     struct vec3 corners[8];
     struct vec3 middle = {0, 0, 0};
@@ -36,10 +37,13 @@ static double error_of(const struct shape *full, const struct mass_prism *box)
         corners[i] = (struct vec3){p.x, p.y, i < 4 ? box->base_m : box->top_m};
         middle = vec3_add(middle, vec3_scale(corners[i], 0.125));
     }
-    struct vec3 nearest = full->points[0];
-    for (uint32_t i = 1; i < full->point_count; i++) {
-        if (vec3_distance(full->points[i], middle) < vec3_distance(nearest, middle)) {
-            nearest = full->points[i];
+    struct vec3 nearest = middle;
+    double nearest_m = (double)INFINITY;
+    for (uint32_t c = 0; c < 3 * full->triangle_count; c++) {
+        const struct vec3 p = full->points[full->corners[c]];
+        if (!is_floor[full->triangle_faces[c / 3]] && vec3_distance(p, middle) < nearest_m) {
+            nearest = p;
+            nearest_m = vec3_distance(p, middle);
         }
     }
     double most = 0;
@@ -52,13 +56,17 @@ static double error_of(const struct shape *full, const struct mass_prism *box)
 bool crate_around(const struct shape *full, struct arena *scratch, struct mass_prism *out,
                   struct err *err)
 {
+    const struct arena_mark mark = arena_mark(scratch);
     struct mass_prism box = {0};
-    if (!stand_around(full, scratch, &box, err)) {
-        return false;
+    bool *is_floor;
+    const bool ok =
+        stand_around(full, scratch, &box, err) && shape_floors(full, scratch, &is_floor, err);
+    if (ok) {
+        box.error_m = box.count == 4 ? error_of(full, is_floor, &box) : (double)INFINITY;
+        *out = box;
     }
-    box.error_m = box.count == 4 ? error_of(full, &box) : (double)INFINITY;
-    *out = box;
-    return true;
+    arena_reset(scratch, mark);
+    return ok;
 }
 
 bool crate_shape(const struct mass_prism *box, struct arena *out_arena, struct shape *out,

@@ -165,6 +165,39 @@ static void crate_around__is_no_nearer_than_it_says(void)
     release(&t);
 }
 
+/* A floor does not count: what is in the middle of the box here is a floor. */
+static void crate_around__does_not_lean_on_floors(void)
+{
+    struct vec3 points[8] = {{4.487, 3.333, 6.231}, {3, 7.2, 0}, {7, 5.2, 9}, {2, 1.1, 0},
+                             {0, 7.1, 6},           {6, 7.2, 0}, {0, 0, 0},   {5, 2, 9}};
+    uint32_t corners[9] = {0, 1, 2, 6, 0, 7, 3, 4, 5};
+    uint32_t triangle_faces[3] = {0, 1, 2};
+    struct shape_face faces[3] = {{.kind = SURFACE_GROUND, .normal = {0, 0, -1}},
+                                  {.kind = SURFACE_GROUND, .normal = {0, 0, -1}},
+                                  {.kind = SURFACE_UNKNOWN, .normal = {0, 0.7, 0.7}}};
+    const struct shape thing = {.points = points,
+                                .point_count = 8,
+                                .corners = corners,
+                                .triangle_faces = triangle_faces,
+                                .triangle_count = 3,
+                                .faces = faces,
+                                .face_count = 3};
+    struct arena arena;
+    struct arena scratch;
+    struct mass_prism box;
+    struct shape shape;
+    struct err err;
+    struct deviation found;
+    arena_init(&arena, 1 << 20);
+    arena_init(&scratch, 1 << 20);
+    CHECK_OK(crate_around(&thing, &scratch, &box, &err), &err);
+    CHECK_OK(crate_shape(&box, &arena, &shape, &err), &err);
+    CHECK_OK(deviation_measure(&thing, &shape, 0.01, 0.05, &scratch, &found, &err), &err);
+    CHECK(found.lower_m <= box.error_m);
+    arena_release(&arena);
+    arena_release(&scratch);
+}
+
 static void crown__fails_cleanly_on_every_allocation(void)
 {
     struct turned t;
@@ -196,4 +229,5 @@ CHECK_MAIN(CHECK_TEST(crown_make__stands_for_a_tree),
            CHECK_TEST(crown_make__is_widest_where_the_thing_is),
            CHECK_TEST(crown_make__refuses_what_is_flat),
            CHECK_TEST(crate_around__is_no_nearer_than_it_says),
+           CHECK_TEST(crate_around__does_not_lean_on_floors),
            CHECK_TEST(crown__fails_cleanly_on_every_allocation))
