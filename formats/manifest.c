@@ -100,6 +100,7 @@ static void print_tiles(const struct manifest *manifest, struct buf *out)
         print_count(out, "features", tile->feature_count);
         print_count(out, "triangles", tile->triangle_count);
         print_number(out, "error_m", tile->error_m);
+        print_number(out, "stated_m", tile->stated_m);
         buf_add_byte(out, '}');
     }
     buf_add_byte(out, ']');
@@ -394,6 +395,9 @@ static bool read_tile_member(struct reading *reading, struct json_string key,
     }
     if (json_string_is(key, "error_m")) {
         return json_real(&reading->json, &tile->error_m, reading->err);
+    }
+    if (json_string_is(key, "stated_m")) {
+        return json_real(&reading->json, &tile->stated_m, reading->err);
     }
     return json_skip(&reading->json, reading->err);
 }

@@ -15,7 +15,7 @@
  *           "counts": {"name": number, ...},
  *           "levels": [{"level", "tiles", "features", "triangles", "bytes",
  *                       "error_min_m", "error_median_m", "error_max_m"}],
- *           "tiles": [{"name", "level", "features", "triangles", "error_m"}],
+ *           "tiles": [{"name", "level", "features", "triangles", "error_m", "stated_m"}],
  *           "warnings": [{"level", "kind", "count"}],
  *           "beside": ["name", ...],
  *           "files": [{"name", "bytes", "digest"}]}
@@ -52,7 +52,7 @@ struct manifest_input {
     struct text notes;     /* such as the grid that was missing; or empty */
 };
 
-/* Tiles at one depth of the tree; raw errors, before --error-factor. */
+/* Tiles at one depth of the tree; errors as they are proven. */
 struct manifest_level {
     uint32_t level; /* 0 the root */
     uint64_t tile_count;
@@ -66,7 +66,9 @@ struct manifest_tile {
     struct text name; /* of its content */
     uint32_t level;
     uint64_t feature_count, triangle_count;
-    double error_m; /* certified, before --error-factor */
+    double error_m;  /* certified */
+    double stated_m; /* that, or more where the picture asks for it; geometricError is this
+                        times --error-factor */
 };
 
 struct manifest_warning {

@@ -15,7 +15,8 @@
 struct build_content {
     struct tile_item *items;
     size_t item_count;
-    double error_m;
+    double error_m;  /* stated, at least that of the children */
+    double proven_m; /* ... and proven */
 };
 
 /* Where the node's time is kept; NULL without --stats. */

@@ -118,7 +118,7 @@ bool build_leaf(struct run *run, struct run_node *node, struct jobs_worker *work
     for (size_t i = 0; i < count; i++) {
         items[i] = (struct tile_item){&figures[i], &figures[i].pieces[0], &records[i]};
     }
-    const struct build_content content = {items, count, 0};
+    const struct build_content content = {.items = items, .item_count = count};
     if (!build_tile_write(run, node, &content, worker, bytes, err) ||
         !build_tile_publish(run, node, buf_span(bytes), err)) {
         return false;

@@ -36,7 +36,8 @@ static const double SPEND_GROWTH = 2;
 struct gathered {
     struct figure *figures;
     size_t count;
-    double error_m; /* the largest of the children */
+    double error_m;  /* the largest that children state */
+    double proven_m; /* ... and have proven */
     struct sight_lost lost;
 };
 
@@ -44,6 +45,7 @@ static bool gather_child(struct run *run, const struct run_node *child, struct j
                          struct gathered *g, struct err *err)
 {
     g->error_m = fmax(g->error_m, child->error_m);
+    g->proven_m = fmax(g->proven_m, child->proven_m);
     g->lost.area_m2 += child->lost.area_m2;
     g->lost.error_m3 += child->lost.error_m3;
     if (!child->has_figures) {
@@ -286,6 +288,7 @@ static bool pass_on(struct run_node *node, const struct gathered *g, struct jobs
     }
     node->is_passed = true;
     node->error_m = g->error_m;
+    node->proven_m = g->proven_m;
     node->lost = g->lost;
     node->shown_count = (uint32_t)g->count;
     return true;
@@ -370,10 +373,12 @@ static bool write_within_budget(struct run *run, struct run_node *node, const st
             return false;
         }
         content.error_m = fmax(result->error_m, g->error_m);
+        content.proven_m = fmax(result->error_m, g->proven_m);
         if (attempt == 0 && node->parent != RUN_NO_NODE &&
             fmax(content.error_m, picture_m) < ERROR_GROWTH * g->error_m) {
             node->is_passed = true;
             node->error_m = g->error_m;
+            node->proven_m = g->proven_m;
             node->shown_count = (uint32_t)content.item_count;
             return true;
         }

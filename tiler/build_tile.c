@@ -47,6 +47,7 @@ bool build_tile_write(struct run *run, struct run_node *node, const struct build
     }
     node->box_tile_m = result.box_tile_m;
     node->error_m = content->error_m + result.position_error_m;
+    node->proven_m = content->proven_m + result.position_error_m;
     node->triangle_count = result.triangle_count;
     node->shown_count = (uint32_t)content->item_count;
     node->content_bytes = bytes->size;

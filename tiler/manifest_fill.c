@@ -206,14 +206,14 @@ static void add_to_level(const struct run_node *node, uint32_t depth, struct man
 {
     if (level->tile_count == 0) {
         *level = (struct manifest_level){
-            .level = depth, .error_min_m = node->error_m, .error_max_m = node->error_m};
+            .level = depth, .error_min_m = node->proven_m, .error_max_m = node->proven_m};
     }
     level->tile_count++;
     level->feature_count += node->shown_count;
     level->triangle_count += node->triangle_count;
     level->bytes += node->content_bytes;
-    level->error_min_m = fmin(level->error_min_m, node->error_m);
-    level->error_max_m = fmax(level->error_max_m, node->error_m);
+    level->error_min_m = fmin(level->error_min_m, node->proven_m);
+    level->error_max_m = fmax(level->error_max_m, node->proven_m);
 }
 
 /* Parents stand after their children: depths are found from the root down. */
@@ -239,7 +239,8 @@ static bool fill_levels(struct run *run, struct manifest *out, struct err *err)
                                                           .level = depths[i],
                                                           .feature_count = node->shown_count,
                                                           .triangle_count = node->triangle_count,
-                                                          .error_m = node->error_m};
+                                                          .error_m = node->proven_m,
+                                                          .stated_m = node->error_m};
     }
     out->tiles = tiles;
     out->levels = levels;

@@ -103,8 +103,9 @@ struct run_node {
     bool is_passed;
     uint64_t content_bytes;
     struct obb box_tile_m;  /* of its own and its children's contents */
-    double error_m;         /* what it shows against full detail, before the factor; more where
-                               the picture asks for it: sight.h */
+    double proven_m;        /* what it shows against full detail: an upper bound */
+    double error_m;         /* what it states, before the factor: that, or more where the picture
+                               asks for it: sight.h */
     struct sight_lost lost; /* of all that it stands for */
     uint32_t shown_count;
     uint32_t triangle_count;

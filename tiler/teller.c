@@ -183,7 +183,7 @@ static void print_plain(const struct run *run)
     fprintf(stderr, ", %llu lost\n", (unsigned long long)run->report.feature_skipped_count);
     print_places(run);
     fprintf(stderr, "  the first tile: %u features, %llu bytes, wrong by at most %.2f m\n",
-            root->shown_count, (unsigned long long)root->content_bytes, root->error_m);
+            root->shown_count, (unsigned long long)root->content_bytes, root->proven_m);
     print_report(run);
 }
 
